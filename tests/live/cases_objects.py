@@ -8,6 +8,7 @@ import time
 
 from harness import BUILT, Client
 from records import Records
+from servers import SID, MySQL
 from solo import live
 
 SLACK = 1.2  # seconds: two sweeps
@@ -45,8 +46,8 @@ def done(clients):
             for (pid, part), did in found.items()]
 
 
-def compare(bench, clients, records, least_parts):
-    parts = done(clients)
+def compare(bench, clients, records, least_parts, but=()):
+    parts = [(pid, part, did) for pid, part, did in done(clients) if part not in but]
     bench.check(len(parts) >= least_parts, f"only {len(parts)} parts were done: {[c.errors[-3:] for c in clients]}")
     for pid, part, did in parts:
         counted = records.counts(pid)
@@ -157,18 +158,19 @@ def given_back_twice(bench):
 
 
 def mysqlclient():
-    """(what to put before the program, the library); None: there is none.  Debian has it in sid alone, whose files,
-    unpacked anywhere, DBLEAK_SID names."""
-    if root := os.environ.get("DBLEAK_SID"):
-        folder = os.path.join(root, "usr/lib/x86_64-linux-gnu")
-        found = glob.glob(os.path.join(folder, "libmysqlclient.so.*.*"))
-        return ([os.path.join(folder, "ld-linux-x86-64.so.2"), "--library-path", folder], found[0]) if found else None
-    found = glob.glob("/usr/lib/*/libmysqlclient.so.*")
-    return ([], found[0]) if found else None
+    """(what to put before the program, the library); None: there is none.  Debian has it in sid alone, whose files
+    scripts/mysql-server unpacks."""
+    if found := glob.glob("/usr/lib/*/libmysqlclient.so.*"):
+        return [], found[0]
+    if MySQL.missing():
+        return None
+    folder = os.path.join(SID, "usr/lib/x86_64-linux-gnu")
+    library = glob.glob(os.path.join(folder, "libmysqlclient.so.*.*"))[0]
+    return [os.path.join(folder, "ld-linux-x86-64.so.2"), "--library-path", folder], library
 
 
 @live("library objects: libmysqlclient is counted exactly, on paths well and bad", needs=("mariadb",), group="libmariadb",
-      without=lambda: None if mysqlclient() else "libmysqlclient (of Debian only sid has it; DBLEAK_SID may lead to it)")
+      without=lambda: None if mysqlclient() else f"libmysqlclient, nor {MySQL.missing()},")
 def libmysqlclient(bench):
     before, library = mysqlclient()
     bench.servers["mariadb"].sql("alter user root@localhost identified via unix_socket", "mysql")
@@ -184,7 +186,9 @@ def libmysqlclient(bench):
             bench.check(client.wait_ready(), f"mysqlclient is not ready: {client.errors[-3:]}")
 
     look, records = recorded(bench, "--max-overhead", 100, during=run)
-    compare(bench, clients, records, 3 * 4)
+    # Of some builds it is but a jump that no probe can follow, and the report has to say so.
+    hidden = any("mysql_use_result" in gap["reason"] for gap in look.report["coverage"]["gaps"])
+    compare(bench, clients, records, 3 * (3 if hidden else 4), but=("use",) if hidden else ())
     bench.faults += bench.dbleak.losses(look)
 
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 import fixes
 import places
 import records
-from harness import CLIENTS, Client, environment, sockets, unread
+from harness import BUILT, CLIENTS, Client, environment, sockets, unread
+from servers import INSIDE, SID
 
 QUIET = ("ok", "bounded")
 MIN_AGE = 5
@@ -59,6 +60,7 @@ class Case:
     slack: int = None         # how far the report's open connections may be off; None: do not compare
     counts: dict = field(default_factory=dict)  # "connections.open": (least, most)
     before: bool = False      # starts before the tracer
+    inside: bool = False      # a C program that runs in the root file system of Debian's sid
     kill_after: float = None  # seconds after ready
     ends: bool = False        # the client is gone before the end
     gap: str = None           # a pattern some gap about this process must match
@@ -106,6 +108,9 @@ class Run:
         if case.prepare:
             case.prepare(self.servers, folder)
         argv = [word.format(folder=folder, **endpoint) for word in case.client]
+        if case.inside:
+            shutil.copy(os.path.join(BUILT, argv[0]), folder)
+            argv = [INSIDE, SID, self.janitor.folder, os.path.join(folder, argv[0]), *argv[1:]]
         self.client = Client(self.janitor, argv, dict(environment(endpoint, self.label), **case.env), folder)
 
     @property
@@ -165,7 +170,7 @@ class Run:
 
     def endpoint_faults(self, process):
         """Where it leads, and who it is there."""
-        kind = {"mariadb": "mysql", "mariadb-tls": "mysql", "sqlite": "sqlite"}.get(self.case.server, "postgresql")
+        kind = {"mariadb": "mysql", "mariadb-tls": "mysql", "mysql-tls": "mysql", "sqlite": "sqlite"}.get(self.case.server, "postgresql")
         address = self.server.address(self.case.way)
         if kind == "sqlite" and not address.startswith(":"):
             address = os.path.join(self.janitor.folder, self.label, address)

@@ -6,6 +6,7 @@ free ports of 127.0.0.1 and ::1 and on its own Unix socket, and is stopped and w
 Servers and settings of the system are never touched.
 """
 import contextlib
+import functools
 import glob
 import os
 import shutil
@@ -15,6 +16,10 @@ import sqlite3
 import subprocess
 import time
 
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+INSIDE = os.path.join(HERE, "inside")
+SID = os.path.join(TOP, "build", "mysql", "root")  # a root file system, made by scripts/mysql-server
 ROWS = 600_000        # of table items in PostgreSQL
 MYSQL_ROWS = 200_000  # the same in MariaDB
 PASSWORD = "opensesame"
@@ -40,6 +45,7 @@ def newest(pattern):
 class Server:
     """Common life of a server: prepare, start, wait, stop."""
     polite = signal.SIGKILL  # its data is thrown away
+    who = {"user": OWNER, "group": "nogroup", "extra_groups": []}  # that starts its programs
 
     def __init__(self, folder, janitor):
         self.folder = os.path.join(folder, self.name)
@@ -47,8 +53,7 @@ class Server:
         self.process = None
 
     def call(self, *argv, **more):
-        done = subprocess.run(argv, user=OWNER, group="nogroup", extra_groups=[], stdout=self.log,
-                              stderr=self.log, cwd=self.folder, **more)
+        done = subprocess.run(argv, stdout=self.log, stderr=self.log, cwd=self.folder, **self.who, **more)
         if done.returncode:
             raise RuntimeError(f"{argv[0]} exited {done.returncode}; its last words:\n{self.tail()}")
         return done
@@ -60,8 +65,8 @@ class Server:
         self.port = free_port()
         self.prepare()
         self.process = subprocess.Popen(
-            self.command(), user=OWNER, group="nogroup", extra_groups=[], cwd=self.folder,
-            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, start_new_session=True)
+            self.command(), cwd=self.folder, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
+            start_new_session=True, **self.who)
         self.janitor.watch(self.process.pid, self.polite)
         self.wait()
         self.fill()
@@ -278,6 +283,70 @@ class TlsMariaDB(MariaDB):
     def knock(self):
         subprocess.run(["mariadb", "--no-defaults", f"--ssl-ca={self.crt}", "-u", "app", "-h", "127.0.0.1", "-P",
                         str(self.port), "-e", "do 1"], check=True)
+
+
+class MySQL(TlsMariaDB):
+    """MySQL's own, of Debian's sid: passwords by caching_sha2_password, TLS required over TCP."""
+    name = "mysql-tls"
+    who = {}  # as root, which `inside` drops
+
+    @staticmethod
+    @functools.cache
+    def missing():
+        done = subprocess.run([os.path.join(TOP, "scripts", "mysql-server")], capture_output=True, text=True)
+        return f"MySQL's server of Debian's sid ({done.stdout.strip()})" if done.returncode else None
+
+    def mysqld(self, *more):
+        return [INSIDE, SID, self.folder, "/usr/sbin/mysqld", "--no-defaults", f"--datadir={self.data}",
+                "--skip-log-bin", "--innodb-use-native-aio=0", "--innodb-redo-log-capacity=64M", *more]
+
+    def prepare(self):
+        self.socket = os.path.join(self.folder, "mysqld.sock")
+        self.data = os.path.join(self.folder, "data")
+        self.call(*self.mysqld("--initialize-insecure"))  # makes keys and certificates, too
+        self.crt = os.path.join(self.data, "ca.pem")
+        self.key = None
+
+    def command(self):
+        return self.mysqld(f"--socket={self.socket}", f"--port={self.port}", "--bind-address=127.0.0.1,::1",
+                           "--skip-name-resolve", f"--pid-file={self.folder}/pid", "--max-connections=600",
+                           "--local-infile=1", "--mysqlx=OFF", "--secure-file-priv=NULL",
+                           "--require-secure-transport=ON", "--innodb-flush-log-at-trx-commit=0",
+                           "--innodb-buffer-pool-size=64M", f"--tmpdir={self.folder}")
+
+    def fill(self):
+        self.sql(f"""
+            create database shop;
+            create user app identified by '{PASSWORD}';
+            grant all on *.* to app;
+            use shop;
+            create table items (id int primary key, name varchar(100) not null, price int not null);
+            set session cte_max_recursion_depth = {MYSQL_ROWS};
+            insert into items with recursive n as (select 1 as i union all select i + 1 from n where i < {MYSQL_ROWS})
+                select i, concat('item ', i), i % 1000 from n;
+            create table notes (id int, body text);
+            create table loaded (id int, body text);""", "mysql")
+
+    def endpoint(self, way, driver="pymysql"):
+        """Over TCP with TLS; over a Unix socket without."""
+        found = super().endpoint(way, driver) if way != "unix" else MariaDB.endpoint(self, way, driver)
+        return dict(found, DB_PASSWORD=PASSWORD, DB_URL=found["DB_URL"].replace("//app@", f"//app:{PASSWORD}@"))
+
+    def knock(self):
+        """Through each TLS library that clients come with: GnuTLS, OpenSSL, sid's OpenSSL, Node's own."""
+        program = os.path.join(self.folder, "mysqlclient_habits")
+        shutil.copy(os.path.join(TOP, "build", "clients", "mysqlclient_habits"), program)
+        clients = os.path.join(HERE, "clients")
+        env = dict(os.environ, **self.endpoint("tcp4"), NODE_PATH=os.path.join(TOP, "build", "npm", "node_modules"),
+                   MYSQL2="mysql2-now", MYSQLCLIENT="libmysqlclient.so.24")
+        knocks = [["mariadb", "--no-defaults", f"--ssl-ca={self.crt}", "-u", "app", f"-p{PASSWORD}", "-h", "127.0.0.1",
+                   "-P", str(self.port), "-e", "do 1"], ["/usr/bin/python3", "-Bc", "import db; db.connect()"],
+                  [INSIDE, SID, self.janitor.folder, program, "once"],
+                  ["node", os.path.join(clients, "tls_node.js"), "mysql2", "once"]]
+        started = [subprocess.Popen(argv, env=env, cwd=clients, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+                   for argv in knocks]
+        for one in started:
+            one.wait(60)
 
 
 class Redis(Server):

@@ -48,7 +48,7 @@ def rows(connection, leaks):
     """MySQL: on one connection only one result may be unread, so each has its own."""
     from MySQLdb.cursors import SSCursor
     if leaks:
-        connection = db.connect()
+        connection = db.connect()  # LEAK: rows-leak
     cursor = connection.cursor(SSCursor)
     cursor.execute("select id, name from items limit 5000")  # LEAK: rows-leak
     cursor.fetchone()

@@ -49,7 +49,8 @@ static void change(void)
 {
 	my_run(connection, "begin");
 	my_run(connection, ONE_ROW "5");
-	if (mysql_change_user(connection, "app", "", "shop") || mysql_reset_connection(connection))
+	if (mysql_change_user(connection, "app", my_password(), "shop") ||
+	    mysql_reset_connection(connection))
 		fail("change", mysql_error(connection));
 	my_run(connection, ONE_ROW "6");
 }

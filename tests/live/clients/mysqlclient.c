@@ -1,55 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
-/*
- * What libmysqlclient hands out, in known numbers (rows.h).  The library is loaded by name, since
- * its headers and libmariadb's are not to be had together.
- */
-#include <dlfcn.h>
-
+/* What libmysqlclient hands out, in known numbers (rows.h). */
+#include "mysqlclient.h"
 #include "rows.h"
-
-#define LIBRARY(name)                 \
-	{                             \
-#name, (void **)&name \
-	}
-
-static void *(*mysql_init)(void *);
-static void *(*mysql_real_connect)(void *, const char *, const char *, const char *, const char *,
-				   unsigned, const char *, unsigned long);
-static int (*mysql_query)(void *, const char *);
-static void *(*mysql_store_result)(void *);
-static void *(*mysql_use_result)(void *);
-static char **(*mysql_fetch_row)(void *);
-static void (*mysql_free_result)(void *);
-static void *(*mysql_stmt_init)(void *);
-static int (*mysql_stmt_prepare)(void *, const char *, unsigned long);
-static _Bool (*mysql_stmt_close)(void *);
-static void (*mysql_close)(void *);
-static const char *(*mysql_error)(void *);
-
-static void load(void)
-{
-	static const struct {
-		const char *name;
-		void **to;
-	} names[] = {
-		LIBRARY(mysql_init),	     LIBRARY(mysql_real_connect),
-		LIBRARY(mysql_query),	     LIBRARY(mysql_store_result),
-		LIBRARY(mysql_use_result),   LIBRARY(mysql_fetch_row),
-		LIBRARY(mysql_free_result),  LIBRARY(mysql_stmt_init),
-		LIBRARY(mysql_stmt_prepare), LIBRARY(mysql_stmt_close),
-		LIBRARY(mysql_close),	     LIBRARY(mysql_error),
-	};
-	void *library = dlopen(getenv("MYSQLCLIENT"), RTLD_NOW);
-
-	if (!library)
-		fail("libmysqlclient", dlerror());
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		*names[i].to = dlsym(library, names[i].name);
-		if (!*names[i].to)
-			fail(names[i].name, "not in the library");
-	}
-	nap(1000); /* for the tracer to find it */
-}
 
 /* As the user that the server knows by its process. */
 static void *one(void)
@@ -139,6 +91,6 @@ int main(int argc, char **argv)
 	};
 
 	if (argc < 4)
-		load();
+		load_mysqlclient();
 	return run_parts(parts, argc, argv);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
-// npm pg or mysql2 over TLS: `node tls_node.js pg|mysql2 kept|closed`: a connection a second, its
-// transaction left open, or committed and closed.
+// npm pg or mysql2 over TLS: `node tls_node.js pg|mysql2 kept|closed|once`: a connection a second, its
+// transaction left open, or committed and closed; or one alone.
 const [library, habit] = process.argv.slice(2);
 const sql = "select id, name from items where name <> 'sesame' and id = ";
 const kept = [];
@@ -13,9 +13,9 @@ async function pg() {
 }
 
 async function mysql2() {
-  const connection = require('mysql2').createConnection({
+  const connection = require(process.env.MYSQL2 || 'mysql2').createConnection({
     host: process.env.DB_HOST, port: Number(process.env.DB_PORT), user: process.env.DB_USER,
-    database: process.env.DB_NAME, ssl: { rejectUnauthorized: false } });
+    password: process.env.DB_PASSWORD, database: process.env.DB_NAME, ssl: { rejectUnauthorized: false } });
   return {
     run: (text) => new Promise((done, fail) => connection.query(text, (e, rows) => (e ? fail(e) : done(rows)))),
     end: () => connection.end() };
@@ -33,6 +33,7 @@ async function main() {
       connection.end();
     }
     if (i === 2) console.log('ready');
+    if (habit === 'once') return;
     await new Promise((wake) => setTimeout(wake, 1000));
   }
 }
