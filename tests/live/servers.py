@@ -271,7 +271,8 @@ class TlsMariaDB(MariaDB):
         self.key, self.crt = self.certificate()
 
     def command(self):
-        return [*super().command(), f"--ssl-key={self.key}", f"--ssl-cert={self.crt}", f"--ssl-ca={self.crt}"]
+        return [*super().command(), f"--ssl-key={self.key}", f"--ssl-cert={self.crt}", f"--ssl-ca={self.crt}",
+                "--version=11.8.3-MariaDB"]  # it greets as newer ones do, without 5.5.5- before its version
 
     def endpoint(self, way, driver="pymysql"):
         plain = super().endpoint(way, driver)

@@ -160,7 +160,8 @@ static void pages_are_told_and_kept_for_a_while(void **state)
 	expect(get("/count?query=1", ""), "200", "page 1\n");
 	expect(get("/open", ""), "200", "\r\n\r\npage 3\n");
 	expect(get("/none", ""), "503", "not yet\n");
-	expect(get("/", ""), "404", "\r\n\r\nno such page; there are: /count /large /none /open /own /some\n");
+	expect(get("/", ""), "404",
+	       "\r\n\r\nno such page; there are: /count /large /none /open /own /some\n");
 	expect(get("/count", ""), "200", "Connection: close\r\n");
 	assert_int_equal(written, 3);
 }
