@@ -178,7 +178,7 @@ static int choose_guests(struct serving *s, const struct options *o)
 	if (s->token.length || s->address.loopback || *s->address.path)
 		return -1;
 	return serve_refuse("listen", o->listen,
-			    "other hosts get there: that takes --token-file FILE");
+			    "other hosts can connect to it: that needs --token-file FILE");
 }
 
 /* Starts the process that serves, while there is no thread and no file of the watch. */
@@ -203,10 +203,9 @@ static int open_server(struct serving *s, const struct options *o)
 	explicit_bzero(&s->token, sizeof(s->token));
 	if (err)
 		return serve_refuse("listen", o->listen, strerror(-err));
-	if (!o->quiet && port)
-		fprintf(stderr,
-			"dbleak: serving at %s, port %u: /metrics, /html, /report, /healthz\n",
-			o->listen, port);
+	if (!o->quiet && port) /* the kernel's choice, where 0 was asked for */
+		fprintf(stderr, "dbleak: serving at %.*s:%u: /metrics, /html, /report, /healthz\n",
+			(int)(strrchr(o->listen, ':') - o->listen), o->listen, port);
 	else if (!o->quiet)
 		fprintf(stderr, "dbleak: serving at %s: /metrics, /html, /report, /healthz\n",
 			o->listen);
