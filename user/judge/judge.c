@@ -496,9 +496,9 @@ static void account(const struct model *m, struct arena *a, struct report_view *
 	v->cut = !m->ended;
 	describe_host(m, a, v);
 	memcpy(v->losses, m->loss.count, sizeof(v->losses));
-	/* A snapshot has no duration worth dividing by. */
+	/* A snapshot has no duration worth dividing by; a view may begin before the first cost. */
 	v->cpu_percent = -1;
-	if (window && m->begin.mode != EV_MODE_SNAPSHOT)
+	if (m->cost.head.ns && window && m->begin.mode != EV_MODE_SNAPSHOT)
 		v->cpu_percent = 100.0 * (m->cost.cpu_ns + m->cost.bpf_ns) / window;
 	v->events = m->cost.events;
 	v->rss_bytes = m->cost.rss_bytes;
