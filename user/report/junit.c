@@ -157,8 +157,9 @@ static void junit_suite(FILE *out, const struct report_view *v, const struct lea
 	for (size_t i = 0; i < count; i++)
 		junit_case(out, &leaks[i], o);
 	if (!count)
-		fputs("  <testcase classname=\"" SUITE "\" name=\"no leak seen\" time=\"0\"/>\n",
-		      out);
+		fprintf(out, "  <testcase classname=\"" SUITE "\" name=\"%s\" time=\"0\"/>\n",
+			v->process_count || v->forgotten_processes ? "no leak seen"
+								   : "no database client seen");
 	if (v->cut)
 		fputs("  <system-err>the recording was cut, and what came after is not in this "
 		      "report</system-err>\n",
