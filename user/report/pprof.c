@@ -250,8 +250,10 @@ static void pprof_fill(struct pprof *p, const struct report_view *v, const struc
 		}
 		put_sample(p, &one);
 	}
-	for (size_t i = 0; i < p->frames.count && !p->failed; i++)
-		put_location(p, i + 1, p->frames.all[i]);
+	/* Readers name the profile after its first mapping: outer frames first, for the program's.
+	 */
+	for (size_t i = p->frames.count; i > 0 && !p->failed; i--)
+		put_location(p, i, p->frames.all[i - 1]);
 }
 
 int report_pprof(FILE *out, const struct report_view *v, const struct held *h)

@@ -173,6 +173,42 @@ static void a_native_frame_has_its_file_and_build_id(void **state)
 	free(b.at);
 }
 
+/* The file of the first mapping, by whose name readers call a profile. */
+static struct bytes first_file(struct bytes b)
+{
+	struct bytes inner, mapping = {}, all = b;
+	uint64_t value, file = 0, at = 0;
+
+	while (b.length && !mapping.length)
+		if (field(&b, &value, &inner) == 3)
+			mapping = inner;
+	while (mapping.length)
+		if (field(&mapping, &value, &inner) == 5)
+			file = value;
+	while (all.length)
+		if (field(&all, &value, &inner) == 6 && at++ == file)
+			return inner;
+	return (struct bytes){};
+}
+
+static void a_profile_is_called_by_its_program(void **state)
+{
+	static const char program[] = "/srv/feed";
+	struct frame_view frames[] = {
+		{.language = EV_LANG_NATIVE, .function = "load", .module = "/srv/libfeed.so"},
+		{.language = EV_LANG_NATIVE, .function = "main", .module = program},
+	};
+	struct held_view all = {
+		.process = &app, .stack = frames, .stack_count = 2, .count = {1, 0, 0, 0}};
+	struct held h = {.all = &all, .count = 1};
+	struct bytes b = profiled(&h), file = first_file(b);
+
+	(void)state;
+	assert_int_equal(file.length, strlen(program));
+	assert_memory_equal(file.at, program, strlen(program));
+	free(b.at);
+}
+
 static const struct frame_view hostile[] = {
 	{.language = EV_LANG_PYTHON, .file = "/srv/\x1b[31m.py", .function = "</script><b>\xff"},
 	{.language = EV_LANG_PYTHON, .file = "\xe2\x80\xae\"\\.py", .function = "\xf0\x9f\x90\x98"},
@@ -296,6 +332,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_profile_begins_its_stacks_at_the_line_that_answers, setup),
 		cmocka_unit_test_setup(a_native_frame_has_its_file_and_build_id, setup),
+		cmocka_unit_test_setup(a_profile_is_called_by_its_program, setup),
 		cmocka_unit_test_setup(names_in_a_profile_are_harmless, setup),
 		cmocka_unit_test_setup(speedscope_reads_each_name_as_it_is, setup),
 		cmocka_unit_test_setup(nothing_held_is_a_file_that_opens, setup),
