@@ -156,7 +156,8 @@ static void print_cost(struct page *page, const struct report_view *v, bool lost
 	if (v->stepped_down)
 		words_add(&w, " and looked less often");
 	if (v->budget_percent >= 0 && (v->stepped_down || v->cpu_percent > v->budget_percent))
-		words_add(&w, " (budget %g %%)", v->budget_percent);
+		words_add(&w, " (budget %g %%%s)", v->budget_percent,
+			  v->stepped_down ? "" : "; a watch costs most at its start");
 	else if (v->stepped_down)
 		words_add(&w, " to keep its budget (--max-overhead)");
 	words_add(&w, lost ? ". Events were lost, see above." : ". No events lost.");

@@ -773,6 +773,11 @@ static void what_was_lost_or_not_seen_is_said(void **state)
 
 	(void)state;
 	assert_says(&v, &plain, "dbleak used 0.4 % of a CPU. No events lost.");
+	v.budget_percent = 0.3;
+	assert_says(&v, &plain,
+		    "dbleak used 0.4 % of a CPU (budget 0.3 %; a watch costs most at its start). "
+		    "No events lost.");
+	v.budget_percent = -1;
 	v.losses[EV_LOSS_RING_FULL] = 1;
 	v.losses[EV_LOSS_TRUNCATED] = 12345;
 	v.cut = v.stepped_down = true;
