@@ -104,6 +104,7 @@ void endpoint_describe(const struct rule_input *s, struct endpoint_view *v)
 	v->statements.prepared = e->prepared;
 	v->statements.closed = e->unprepared;
 	for (size_t i = 0; i < s->count; i++) {
+		v->connections.at_exit += s->conn_history[i].exit;
 		if (!s->conn_history[i].open)
 			continue;
 		count_open(v, s->conn_history[i].open, s->now_ns);

@@ -215,6 +215,7 @@ struct endpoint_view {
 	bool guessed;	     /* named by one sign only (its port) */
 	struct {
 		uint64_t open, peak, opened, closed, pre_existing, idle, in_transaction, close_wait;
+		uint64_t at_exit; /* of those closed: by the end of the process */
 	} connections;
 	struct {
 		uint64_t open, prepared, closed;

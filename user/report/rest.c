@@ -14,6 +14,7 @@
 #define NAMES_SHOWN  12	     /* of processes without a leak */
 #define SHARED_SHOWN 3	     /* of processes with one reason */
 #define MUCH_MORE    1000000 /* bytes: less is not mentioned */
+#define AT_EXIT_TOLD 3	     /* connections of one process */
 
 static const char *lead_of(enum verdict verdict)
 {
@@ -30,6 +31,16 @@ static uint64_t connections_of(const struct process_view *p)
 		if (p->endpoints[i].connections.open != UNKNOWN64)
 			n += p->endpoints[i].connections.open;
 	return n;
+}
+
+/* A script leaves one or two to its end; more are worth a look, although they prove no leak. */
+static uint64_t at_exit_of(const struct process_view *p)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < p->endpoint_count; i++)
+		n += p->endpoints[i].connections.at_exit;
+	return n < AT_EXIT_TOLD ? 0 : n;
 }
 
 /* A name, and how many processes bear it. */
@@ -122,7 +133,7 @@ static void words_ended_earlier(struct words *w, const struct report_view *v)
 static void print_without_leak(struct page *page, const struct report_view *v)
 {
 	struct name names[NAMES_SHOWN];
-	uint64_t connections = 0;
+	uint64_t connections = 0, at_exit = 0;
 	struct words w = {0};
 	size_t processes = 0;
 
@@ -131,12 +142,18 @@ static void print_without_leak(struct page *page, const struct report_view *v)
 			continue;
 		processes++;
 		connections += connections_of(&v->processes[i]);
+		at_exit += at_exit_of(&v->processes[i]);
 	}
 	if (!processes && !v->forgotten_processes)
 		return;
 	words_plural(&w, processes, "process", "processes");
 	words_add(&w, ", ");
 	words_plural(&w, connections, "connection open", "connections open");
+	if (at_exit) {
+		words_add(&w, ", ");
+		words_count(&w, at_exit);
+		words_add(&w, " closed only at the end");
+	}
 	words_names(&w, names, collect_names(v, names, NAMES_SHOWN), processes);
 	words_memory_of_all(&w, v);
 	words_ended_earlier(&w, v);

@@ -544,6 +544,25 @@ static void a_run_that_kept_all_until_its_end_has_leaked(void **state)
 	assert_null(f->exhausts_limit);
 }
 
+/* A suite of a second proves nothing; what it left is counted, so that the report can tell it. */
+static void a_brief_run_that_kept_all_until_its_end_is_not_accused(void **state)
+{
+	(void)state;
+	story_begins_in(EV_MODE_RUN);
+	process(APP);
+	for (uint32_t i = 0; i < 15; i++) {
+		at(i * 0.06);
+		opens(i, APP, APP);
+		if (i % 2)
+			closes(i);
+	}
+	at(1);
+	exits(APP);
+	at(1.1);
+	expect_silence(APP);
+	assert_int_equal(verdict_of(APP)->endpoints[0].connections.at_exit, 8);
+}
+
 static void goodbyes_at_the_very_end_are_an_implicit_release(void **state)
 {
 	const struct finding_view *f;
@@ -1381,6 +1400,7 @@ int main(void)
 		TEST(a_script_that_exits_with_one_connection_is_silent),
 		TEST(a_script_that_leaves_two_to_its_exit_is_silent),
 		TEST(a_run_that_kept_all_until_its_end_has_leaked),
+		TEST(a_brief_run_that_kept_all_until_its_end_is_not_accused),
 		TEST(goodbyes_at_the_very_end_are_an_implicit_release),
 		TEST(listeners_and_streams_wait_by_design),
 		TEST(what_a_pooler_holds_is_its_job),

@@ -440,6 +440,19 @@ static void findings_of_one_function_are_rows(void **state)
 	assert_says(&v, &plain, "also transactions begun at /srv/shop/app/report.py:99 monthly()");
 }
 
+static void many_that_only_the_end_closed_are_said(void **state)
+{
+	struct endpoint_view e = sample_endpoint(0);
+	struct process_view p = sample_process(7, VERDICT_OK, &e, NULL);
+	struct report_view v = sample_view(&p, 1);
+
+	(void)state;
+	e.connections.at_exit = 2; /* as scripts do */
+	assert_silent_about(&v, &plain, "closed only at the end");
+	e.connections.at_exit = 20;
+	assert_says(&v, &plain, "1 process, 0 connections open, 20 closed only at the end: ");
+}
+
 static void facts_about_a_process_are_said(void **state)
 {
 	static const struct {
@@ -1531,6 +1544,7 @@ int main(void)
 		cmocka_unit_test(what_a_baseline_knows_is_said_and_what_is_gone),
 		cmocka_unit_test(the_test_that_leaks_is_named),
 		cmocka_unit_test(a_wide_page_cuts_and_wraps_nothing),
+		cmocka_unit_test(many_that_only_the_end_closed_are_said),
 		cmocka_unit_test(facts_about_a_process_are_said),
 		cmocka_unit_test(a_place_stands_under_the_headline),
 		cmocka_unit_test(a_native_place_without_a_line_says_how_to_get_it),
