@@ -93,7 +93,7 @@ def beside(bench, storms, last_word):
 def forks(bench):
     look, forked, became = beside(bench, [("forks", 10000), ("execs", 50)], "milliseconds")
     bench.shown["took"] = [number(storm, "milliseconds") for storm in (forked, became)]
-    bench.shown["forked"] = number(forked, "forked")
+    bench.shown.update(forked=number(forked, "forked"), errors=forked.errors)
     bench.check(number(forked, "well") == number(forked, "forked"),
                 f"{number(forked, 'well')} of {number(forked, 'forked')} ended well")
     bench.check(number(became, "well") == 4, f"{number(became, 'well')} of 4 chains of programs ended well")

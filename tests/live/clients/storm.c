@@ -77,8 +77,10 @@ static void forks(long n)
 	for (; made < n && seconds() - began < FORK_SECONDS; made++) {
 		pid_t child = fork();
 
-		if (child < 0)
+		if (child < 0) {
+			perror("fork"); /* the host has no more: that is as many as there are */
 			break;
+		}
 		if (child)
 			continue;
 		die_with_parent();
