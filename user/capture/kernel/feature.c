@@ -401,7 +401,7 @@ static struct feature_entry {
 		},
 	[FEATURE_WARNINGS] =
 		{
-			.about.name = "harmless warnings",
+			.about.name = "kernel warnings",
 			.about.purpose = "A warning of the kernel must not stop the host",
 			.about.without = "dbleak watches nothing: its first probe would stop it",
 			.about.remedy = "Linux 6.1 or newer, or sysctl kernel.panic_on_warn=0",

@@ -142,14 +142,15 @@ int feature_try_warnings(char *detail)
 	struct utsname host;
 	char text[8] = "";
 
-	snprintf(detail, DETAIL_LEN, "this kernel logs none");
+	snprintf(detail, DETAIL_LEN, "a watch makes this kernel log none");
 	if (uname(&host) || sscanf(host.release, "%u.%u", &major, &minor) != 2 || major > 6 ||
 	    (major == 6 && minor >= 1))
 		return 0;
-	snprintf(detail, DETAIL_LEN, "this kernel logs one when a watch begins");
+	snprintf(detail, DETAIL_LEN, "a watch makes this kernel log one");
 	if (file_read(AT_FDCWD, "/proc/sys/kernel/panic_on_warn", text, sizeof(text)) <= 0 ||
 	    text[0] != '1')
 		return 0;
-	snprintf(detail, DETAIL_LEN, "kernel.panic_on_warn is 1, and this kernel would warn");
+	snprintf(detail, DETAIL_LEN,
+		 "a watch makes this kernel log one, and kernel.panic_on_warn is 1");
 	return -ENOTSUP;
 }

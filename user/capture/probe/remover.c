@@ -32,6 +32,7 @@
 
 #define COUNT(array)   (sizeof(array) / sizeof((array)[0]))
 #define FDS_AT_ONCE    64	  /* descriptors in a message; the kernel takes 253 */
+#define SEND_MS	       200	  /* the child's queue is full: it makes room at once, or hangs */
 #define DONE_MS	       500	  /* a set is taken out in some 50 ms */
 #define CLOSE_MS       2000	  /* hundreds of sets, on a busy host */
 #define STACK_BYTES    (64 << 10) /* of a thread that only closes */
@@ -334,6 +335,18 @@ void remover_close(struct remover *r)
 	free(r);
 }
 
+/* The child only takes messages in, and soon; one that does not is not waited for. */
+static ssize_t send_soon(int wire, const struct msghdr *message)
+{
+	struct pollfd room = {.fd = wire, .events = POLLOUT};
+	ssize_t sent;
+
+	do
+		sent = sendmsg(wire, message, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (sent < 0 && (errno == EINTR || (errno == EAGAIN && poll(&room, 1, SEND_MS) == 1)));
+	return sent;
+}
+
 static bool remover_send(struct remover *r, struct remover_message m, const int *fds, size_t n)
 {
 	struct iovec vec = {&m, sizeof(m)};
@@ -350,7 +363,7 @@ static bool remover_send(struct remover *r, struct remover_message m, const int 
 		head->cmsg_len = CMSG_LEN(n * sizeof(int));
 		memcpy(CMSG_DATA(head), fds, n * sizeof(int));
 	}
-	return sendmsg(r->wire, &message, MSG_NOSIGNAL) == sizeof(m);
+	return send_soon(r->wire, &message) == sizeof(m);
 }
 
 static bool order_out(struct remover *r, uint64_t set, bool wanted)
