@@ -30,14 +30,15 @@
 #include "user/system/clock.h"
 #include "user/system/debug.h"
 
-#define COUNT(array)   (sizeof(array) / sizeof((array)[0]))
-#define FDS_AT_ONCE    64	  /* descriptors in a message; the kernel takes 253 */
-#define SEND_MS	       200	  /* the child's queue is full: it makes room at once, or hangs */
-#define DONE_MS	       500	  /* a set is taken out in some 50 ms */
-#define CLOSE_MS       2000	  /* hundreds of sets, on a busy host */
-#define STACK_BYTES    (64 << 10) /* of a thread that only closes */
-#define SETS_GROW      64
-#define THREADS_AT_END 64
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define FDS_AT_ONCE  64		/* descriptors in a message; the kernel takes 253 */
+#define SEND_MS	     200	/* the child's queue is full: it makes room at once, or hangs */
+#define DONE_MS	     500	/* a set is taken out in some 50 ms */
+#define CLOSE_MS     2000	/* hundreds of sets, on a busy host */
+#define STACK_BYTES  (64 << 10) /* of a thread that only closes */
+#define SETS_GROW    64
+#define THREADS_MOST 64
+#define CLOSED_ALONE 4 /* a link or two for each kind: closed in their order */
 
 enum remover_word { KEEP, TAKE_OUT, DONE };
 
@@ -122,12 +123,43 @@ static void remover_put(uint64_t set, const int *fds, size_t n)
 			close(fds[i]);
 }
 
+/* Descriptors that threads close, the last one first. */
+struct closing {
+	const int *fds;
+	size_t count;
+	atomic_size_t next;
+};
+
+static void *close_next(void *context)
+{
+	struct closing *c = context;
+	size_t i;
+
+	while ((i = atomic_fetch_add(&c->next, 1)) < c->count)
+		close(c->fds[c->count - 1 - i]);
+	return NULL;
+}
+
+/* Some threads share them: the kernel waits for all processors at each, and waits overlap. */
+static void close_all(const int *fds, size_t count)
+{
+	struct closing c = {.fds = fds, .count = count};
+	pthread_t threads[THREADS_MOST];
+	size_t running = 0;
+
+	while (count > CLOSED_ALONE && running < THREADS_MOST && running < count &&
+	       !pthread_create(&threads[running], NULL, close_next, &c))
+		running++;
+	close_next(&c);
+	while (running)
+		pthread_join(threads[--running], NULL);
+}
+
 static void close_and_tell(struct kept *k)
 {
 	const struct remover_message done = {.word = DONE, .set = k->set};
 
-	for (size_t i = k->count; i-- > 0;)
-		close(k->fds[i]);
+	close_all(k->fds, k->count);
 	free(k->fds);
 	if (k->wanted)
 		(void)!send(0, &done, sizeof(done), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -176,28 +208,19 @@ static void remover_drop(const struct remover_message *m)
 		close_and_tell(&taken);
 }
 
-static void *drop_next(void *next)
-{
-	size_t i;
-
-	while ((i = atomic_fetch_add((atomic_size_t *)next, 1)) < held.count)
-		close_and_tell(&held.all[i]);
-	return NULL;
-}
-
-/* Some threads share the sets: the kernel waits for all processors each time, and waits overlap. */
 static void drop_all(void)
 {
-	pthread_t threads[THREADS_AT_END];
-	atomic_size_t next = 0;
-	size_t running = 0;
+	size_t count = 0, at = 0;
+	int *fds;
 
-	while (running < THREADS_AT_END && running < held.count &&
-	       !pthread_create(&threads[running], NULL, drop_next, &next))
-		running++;
-	drop_next(&next);
-	while (running)
-		pthread_join(threads[--running], NULL);
+	for (size_t i = 0; i < held.count; i++)
+		count += held.all[i].count;
+	fds = calloc(count + 1, sizeof(*fds));
+	for (size_t i = 0; i < held.count; i++)
+		for (size_t k = 0; fds && k < held.all[i].count; k++)
+			fds[at++] = held.all[i].fds[k];
+	if (fds)
+		close_all(fds, count); /* else the end of the process closes them */
 }
 
 static const int allowed[] = {SCMP_SYS(recvmsg),
