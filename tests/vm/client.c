@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
 /*
  * The clients of the virtual machine test, on libpq.
- *   client leak CONNINFO     every 600 ms one more connection, left in its transaction for good
+ *   client leak CONNINFO     every 2 s one more connection, left in its transaction for good
  *   client healthy CONNINFO  three connections, reused, each transaction committed at once
  *   client keep CONNINFO     one connection at work, none of whose results is freed
  *   client grow CONNINFO     one connection at work, and a copy of each reply is kept
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { POOL = 3, LEAK_EVERY_US = 1000000, USE_EVERY_US = 100000 };
+enum { POOL = 3, LEAK_EVERY_US = 2000000, USE_EVERY_US = 100000 };
 
 static void die(PGconn *conn, const char *what)
 {
