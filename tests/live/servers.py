@@ -299,7 +299,8 @@ class MySQL(TlsMariaDB):
 
     def mysqld(self, *more):
         return [INSIDE, SID, self.folder, "/usr/sbin/mysqld", "--no-defaults", f"--datadir={self.data}",
-                "--skip-log-bin", "--innodb-use-native-aio=0", "--innodb-redo-log-capacity=64M", *more]
+                "--skip-log-bin", "--innodb-use-native-aio=0", "--innodb-redo-log-capacity=64M",
+                f"--tmpdir={self.folder}", *more]
 
     def prepare(self):
         self.socket = os.path.join(self.folder, "mysqld.sock")
@@ -313,7 +314,7 @@ class MySQL(TlsMariaDB):
                            "--skip-name-resolve", f"--pid-file={self.folder}/pid", "--max-connections=600",
                            "--local-infile=1", "--mysqlx=OFF", "--secure-file-priv=NULL",
                            "--require-secure-transport=ON", "--innodb-flush-log-at-trx-commit=0",
-                           "--innodb-buffer-pool-size=64M", f"--tmpdir={self.folder}")
+                           "--innodb-buffer-pool-size=64M")
 
     def fill(self):
         self.sql(f"""
