@@ -223,23 +223,36 @@ static void drop_all(void)
 		close_all(fds, count); /* else the end of the process closes them */
 }
 
-static const int allowed[] = {SCMP_SYS(recvmsg),
-			      SCMP_SYS(sendto),
-			      SCMP_SYS(close),
-			      SCMP_SYS(futex),
-			      SCMP_SYS(clone),
-			      SCMP_SYS(mmap),
-			      SCMP_SYS(mprotect),
-			      SCMP_SYS(munmap),
-			      SCMP_SYS(madvise),
-			      SCMP_SYS(brk),
-			      SCMP_SYS(exit),
-			      SCMP_SYS(exit_group),
-			      SCMP_SYS(rt_sigreturn),
-			      SCMP_SYS(rt_sigprocmask),
-			      SCMP_SYS(set_robust_list),
-			      SCMP_SYS(rseq),
-			      SCMP_SYS(sched_getaffinity)};
+static const int allowed[] = {
+#ifdef __SANITIZE_ADDRESS__ /* a thread of its own needs more */
+	SCMP_SYS(sigaltstack),
+	SCMP_SYS(prctl),
+	SCMP_SYS(gettid),
+	SCMP_SYS(getpid),
+	SCMP_SYS(sched_yield),
+	SCMP_SYS(prlimit64),
+	SCMP_SYS(write),
+	SCMP_SYS(openat),
+	SCMP_SYS(read),
+	SCMP_SYS(newfstatat),
+#endif
+	SCMP_SYS(recvmsg),
+	SCMP_SYS(sendto),
+	SCMP_SYS(close),
+	SCMP_SYS(futex),
+	SCMP_SYS(clone),
+	SCMP_SYS(mmap),
+	SCMP_SYS(mprotect),
+	SCMP_SYS(munmap),
+	SCMP_SYS(madvise),
+	SCMP_SYS(brk),
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(set_robust_list),
+	SCMP_SYS(rseq),
+	SCMP_SYS(sched_getaffinity)};
 
 static int remover_filter_calls(void)
 {
