@@ -80,15 +80,17 @@ static uint64_t key_of_container(const struct process_view *p)
 	return key_end(hash_string(key_begin(TOP_BY_CONTAINER), w.text));
 }
 
-/* Lines of one cause and program are one row, whatever the number of its processes. */
+/* Lines of one cause and program are one row, whatever the number of its processes.  Programs of
+ * two images may have the same path. */
 static uint64_t key_of_site(const struct process_view *p, const struct finding_view *f)
 {
 	const struct frame_view *at = f->site;
 	uint64_t hash = key_begin(TOP_BY_SITE);
 
 	hash = hash_bytes(hash, &f->cause, sizeof(f->cause));
+	hash = hash_string(hash_string(hash, p->comm), p->image);
 	if (!at)
-		return key_end(hash_string(hash, p->comm));
+		return key_end(hash);
 	hash = hash_string(hash_string(hash, at->file), at->module);
 	hash = hash_string(hash, at->function);
 	hash = hash_bytes(hash, &at->line, sizeof(at->line));
