@@ -19,8 +19,10 @@
 #include "user/capture/probe/remover.h"
 
 #define DETACH_AT_ONCE 64
-#define MULTI_RETURN   1  /* BPF_F_UPROBE_MULTI_RETURN */
-#define SEMAPHORE_BITS 32 /* of perf_event_attr.config: PERF_UPROBE_REF_CTR_OFFSET_SHIFT */
+#define DETACH_MS      500  /* a set is taken out in some 50 ms */
+#define WITHDRAW_MS    3000 /* a program has died: on a busy host, too */
+#define MULTI_RETURN   1    /* BPF_F_UPROBE_MULTI_RETURN */
+#define SEMAPHORE_BITS 32   /* of perf_event_attr.config: PERF_UPROBE_REF_CTR_OFFSET_SHIFT */
 
 struct probe_links {
 	struct probe_links *next, *before;
@@ -282,18 +284,18 @@ static void *close_links(void *context)
 }
 
 /* Closes links that the remover has, too: at once, for these are not the last descriptors. */
-static void close_copies(struct probe_links *l, bool wait)
+static void close_copies(struct probe_links *l, unsigned int wait_ms)
 {
 	uint64_t set = l->set;
 
 	close_links(l);
-	remover_take_out(remover, &set, 1, wait);
+	remover_take_out(remover, &set, 1, wait_ms);
 }
 
 void probes_detach(struct probe_links *l)
 {
 	if (l && l->set)
-		close_copies(l, true);
+		close_copies(l, DETACH_MS);
 	else if (l)
 		close_links(l);
 }
@@ -303,7 +305,7 @@ void probes_detach_later(struct probe_links *l)
 	pthread_t thread;
 
 	if (l && l->set)
-		close_copies(l, false);
+		close_copies(l, 0);
 	else if (l && !pthread_create(&thread, NULL, close_links, l))
 		pthread_detach(thread);
 	else
@@ -367,31 +369,49 @@ void probes_detach_all(struct probe_links *const *links, size_t n)
 		if (sets)
 			sets[i] = set;
 		else
-			remover_take_out(remover, &set, 1, false);
+			remover_take_out(remover, &set, 1, 0);
 		free(links[i]);
 	}
 	wait_for_closers(&closers);
 	if (sets)
-		remover_take_out(remover, sets, n, true);
+		remover_take_out(remover, sets, n, DETACH_MS);
 	free(sets);
+}
+
+/* The lock is held: attached links are counted. */
+static size_t count_in_place(void)
+{
+	size_t n = 0;
+
+	for (const struct probe_links *l = in_place.first; l; l = l->next)
+		n++;
+	return n;
 }
 
 void probes_withdraw(void)
 {
 	struct closers closers = {};
 	struct probe_links *l, *next;
-	uint64_t set;
+	uint64_t *sets, set;
+	size_t n = 0;
 
 	pthread_mutex_lock(&in_place.lock);
 	in_place.withdrawn = true;
+	sets = calloc(count_in_place() + 1, sizeof(*sets));
 	for (l = in_place.first; l; l = next) {
 		next = l->next;
 		set = close_all_of(&closers, l);
-		remover_take_out(remover, &set, 1, false);
+		if (sets)
+			sets[n++] = set;
+		else
+			remover_take_out(remover, &set, 1, 0);
 		l->set = 0;
 		l->next = l->before = NULL;
 	}
 	in_place.first = NULL;
 	pthread_mutex_unlock(&in_place.lock);
 	wait_for_closers(&closers);
+	if (sets)
+		remover_take_out(remover, sets, n, WITHDRAW_MS);
+	free(sets);
 }

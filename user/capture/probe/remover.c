@@ -33,7 +33,6 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define FDS_AT_ONCE  64		/* descriptors in a message; the kernel takes 253 */
 #define SEND_MS	     200	/* the child's queue is full: it makes room at once, or hangs */
-#define DONE_MS	     500	/* a set is taken out in some 50 ms */
 #define CLOSE_MS     2000	/* hundreds of sets, on a busy host */
 #define STACK_BYTES  (64 << 10) /* of a thread that only closes */
 #define SETS_GROW    64
@@ -432,9 +431,9 @@ uint64_t remover_keep(struct remover *r, const int *fds, size_t n)
 }
 
 /* Reads so many answers.  Some may be late ones, of sets that were not waited for any more. */
-static void remover_wait(struct remover *r, size_t answers)
+static void remover_wait(struct remover *r, size_t answers, unsigned int ms)
 {
-	int64_t end = clock_monotonic_ms() + DONE_MS, left;
+	int64_t end = clock_monotonic_ms() + ms, left;
 	struct pollfd wire = {.fd = r->wire, .events = POLLIN};
 	struct remover_message m;
 
@@ -448,21 +447,22 @@ static void remover_wait(struct remover *r, size_t answers)
 	if (!answers)
 		return;
 	r->hung = true;
-	debug(DEBUG_PROBE, "%zu sets of probes are not out after %d ms", answers, DONE_MS);
+	debug(DEBUG_PROBE, "%zu sets of probes are not out after %u ms", answers, ms);
 }
 
-void remover_take_out(struct remover *r, const uint64_t *sets, size_t n, bool wait)
+void remover_take_out(struct remover *r, const uint64_t *sets, size_t n, unsigned int wait_ms)
 {
 	size_t answers = 0;
+	bool wait;
 
 	if (!r)
 		return;
 	pthread_mutex_lock(&r->lock);
-	wait = wait && !r->hung;
+	wait = wait_ms && !r->hung;
 	for (size_t i = 0; i < n; i++)
 		if (sets[i] && order_out(r, sets[i], wait))
 			answers += wait;
-	remover_wait(r, answers);
+	remover_wait(r, answers, wait_ms);
 	pthread_mutex_unlock(&r->lock);
 }
 

@@ -32,8 +32,8 @@ void remover_close(struct remover *r);
  * child does not have them. */
 uint64_t remover_keep(struct remover *r, const int *fds, size_t n);
 /* Closes the descriptors of n sets in the child, the last of each set first; 0 is no set.  The
- * caller has closed its own.  wait: for the end of that, half a second at most. */
-void remover_take_out(struct remover *r, const uint64_t *sets, size_t n, bool wait);
+ * caller has closed its own.  Waits for the end of that, at most so long; 0: not at all. */
+void remover_take_out(struct remover *r, const uint64_t *sets, size_t n, unsigned int wait_ms);
 
 /* Processor time of the child, in ns. */
 uint64_t remover_cpu_ns(const struct remover *r);
