@@ -19,10 +19,8 @@
 #include "user/capture/probe/remover.h"
 
 #define DETACH_AT_ONCE 64
-#define DETACH_MS      500  /* a set is taken out in some 50 ms */
-#define WITHDRAW_MS    3000 /* a program has died: on a busy host, too */
-#define MULTI_RETURN   1    /* BPF_F_UPROBE_MULTI_RETURN */
-#define SEMAPHORE_BITS 32   /* of perf_event_attr.config: PERF_UPROBE_REF_CTR_OFFSET_SHIFT */
+#define MULTI_RETURN   1  /* BPF_F_UPROBE_MULTI_RETURN */
+#define SEMAPHORE_BITS 32 /* of perf_event_attr.config: PERF_UPROBE_REF_CTR_OFFSET_SHIFT */
 
 struct probe_links {
 	struct probe_links *next, *before;
@@ -284,18 +282,18 @@ static void *close_links(void *context)
 }
 
 /* Closes links that the remover has, too: at once, for these are not the last descriptors. */
-static void close_copies(struct probe_links *l, unsigned int wait_ms)
+static void close_copies(struct probe_links *l, enum remover_haste haste)
 {
 	uint64_t set = l->set;
 
 	close_links(l);
-	remover_take_out(remover, &set, 1, wait_ms);
+	remover_take_out(remover, &set, 1, haste);
 }
 
 void probes_detach(struct probe_links *l)
 {
 	if (l && l->set)
-		close_copies(l, DETACH_MS);
+		close_copies(l, REMOVER_SOON);
 	else if (l)
 		close_links(l);
 }
@@ -305,7 +303,7 @@ void probes_detach_later(struct probe_links *l)
 	pthread_t thread;
 
 	if (l && l->set)
-		close_copies(l, 0);
+		close_copies(l, REMOVER_LATER);
 	else if (l && !pthread_create(&thread, NULL, close_links, l))
 		pthread_detach(thread);
 	else
@@ -369,12 +367,12 @@ void probes_detach_all(struct probe_links *const *links, size_t n)
 		if (sets)
 			sets[i] = set;
 		else
-			remover_take_out(remover, &set, 1, 0);
+			remover_take_out(remover, &set, 1, REMOVER_LATER);
 		free(links[i]);
 	}
 	wait_for_closers(&closers);
 	if (sets)
-		remover_take_out(remover, sets, n, DETACH_MS);
+		remover_take_out(remover, sets, n, REMOVER_SOON);
 	free(sets);
 }
 
@@ -404,7 +402,7 @@ void probes_withdraw(void)
 		if (sets)
 			sets[n++] = set;
 		else
-			remover_take_out(remover, &set, 1, 0);
+			remover_take_out(remover, &set, 1, REMOVER_LATER);
 		l->set = 0;
 		l->next = l->before = NULL;
 	}
@@ -412,6 +410,6 @@ void probes_withdraw(void)
 	pthread_mutex_unlock(&in_place.lock);
 	wait_for_closers(&closers);
 	if (sets)
-		remover_take_out(remover, sets, n, WITHDRAW_MS);
+		remover_take_out(remover, sets, n, REMOVER_AT_ONCE);
 	free(sets);
 }

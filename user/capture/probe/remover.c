@@ -33,13 +33,15 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define FDS_AT_ONCE  64		/* descriptors in a message; the kernel takes 253 */
 #define SEND_MS	     200	/* the child's queue is full: it makes room at once, or hangs */
+#define SOON_MS	     500	/* a set is taken out in some 50 ms */
+#define AT_ONCE_MS   3000	/* a program has died: on a busy host, too */
 #define CLOSE_MS     2000	/* hundreds of sets, on a busy host */
 #define STACK_BYTES  (64 << 10) /* of a thread that only closes */
 #define SETS_GROW    64
 #define THREADS_MOST 64
 #define CLOSED_ALONE 4 /* a link or two for each kind: closed in their order */
 
-enum remover_word { KEEP, TAKE_OUT, DONE };
+enum remover_word { KEEP, TAKE_OUT, TAKE_OUT_AT_ONCE, DONE };
 
 struct remover_message {
 	uint32_t word;
@@ -67,7 +69,8 @@ struct kept {
 	uint64_t set;
 	size_t count, size;
 	int *fds;
-	bool wanted; /* its DONE */
+	bool wanted;  /* its DONE */
+	bool at_once; /* in any order */
 };
 
 static struct {
@@ -140,13 +143,13 @@ static void *close_next(void *context)
 }
 
 /* Some threads share them: the kernel waits for all processors at each, and waits overlap. */
-static void close_all(const int *fds, size_t count)
+static void close_all(const int *fds, size_t count, size_t alone)
 {
 	struct closing c = {.fds = fds, .count = count};
 	pthread_t threads[THREADS_MOST];
 	size_t running = 0;
 
-	while (count > CLOSED_ALONE && running < THREADS_MOST && running < count &&
+	while (count > alone && running < THREADS_MOST && running < count &&
 	       !pthread_create(&threads[running], NULL, close_next, &c))
 		running++;
 	close_next(&c);
@@ -158,7 +161,7 @@ static void close_and_tell(struct kept *k)
 {
 	const struct remover_message done = {.word = DONE, .set = k->set};
 
-	close_all(k->fds, k->count);
+	close_all(k->fds, k->count, k->at_once ? 1 : CLOSED_ALONE);
 	free(k->fds);
 	if (k->wanted)
 		(void)!send(0, &done, sizeof(done), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -203,6 +206,7 @@ static void remover_drop(const struct remover_message *m)
 		*k = held.all[--held.count];
 	}
 	taken.wanted = m->wanted;
+	taken.at_once = m->word == TAKE_OUT_AT_ONCE;
 	if (!taken.count || !take_out_in_thread(&taken))
 		close_and_tell(&taken);
 }
@@ -219,7 +223,7 @@ static void drop_all(void)
 		for (size_t k = 0; fds && k < held.all[i].count; k++)
 			fds[at++] = held.all[i].fds[k];
 	if (fds)
-		close_all(fds, count); /* else the end of the process closes them */
+		close_all(fds, count, 1); /* else the end of the process closes them */
 }
 
 static const int allowed[] = {
@@ -401,9 +405,9 @@ static bool remover_send(struct remover *r, struct remover_message m, const int 
 	return send_soon(r->wire, &message) == sizeof(m);
 }
 
-static bool order_out(struct remover *r, uint64_t set, bool wanted)
+static bool order_out(struct remover *r, enum remover_word word, uint64_t set, bool wanted)
 {
-	struct remover_message m = {.word = TAKE_OUT, .wanted = wanted, .set = set};
+	struct remover_message m = {.word = word, .wanted = wanted, .set = set};
 
 	return remover_send(r, m, NULL, 0);
 }
@@ -423,7 +427,7 @@ uint64_t remover_keep(struct remover *r, const int *fds, size_t n)
 	if (!sent) {
 		debug(DEBUG_PROBE, "the process that takes probes out does not take %zu: %s", n,
 		      strerror(errno));
-		order_out(r, set, false); /* what it has of them */
+		order_out(r, TAKE_OUT, set, false); /* what it has of them */
 		set = 0;
 	}
 	pthread_mutex_unlock(&r->lock);
@@ -450,18 +454,22 @@ static void remover_wait(struct remover *r, size_t answers, unsigned int ms)
 	debug(DEBUG_PROBE, "%zu sets of probes are not out after %u ms", answers, ms);
 }
 
-void remover_take_out(struct remover *r, const uint64_t *sets, size_t n, unsigned int wait_ms)
+void remover_take_out(struct remover *r, const uint64_t *sets, size_t n, enum remover_haste haste)
 {
+	static const unsigned int wait[] = {
+		[REMOVER_LATER] = 0, [REMOVER_SOON] = SOON_MS, [REMOVER_AT_ONCE] = AT_ONCE_MS};
+	enum remover_word word = haste == REMOVER_AT_ONCE ? TAKE_OUT_AT_ONCE : TAKE_OUT;
+	unsigned int wait_ms = wait[haste];
 	size_t answers = 0;
-	bool wait;
 
 	if (!r)
 		return;
 	pthread_mutex_lock(&r->lock);
-	wait = wait_ms && !r->hung;
+	if (r->hung)
+		wait_ms = 0;
 	for (size_t i = 0; i < n; i++)
-		if (sets[i] && order_out(r, sets[i], wait))
-			answers += wait;
+		if (sets[i] && order_out(r, word, sets[i], wait_ms))
+			answers += wait_ms != 0;
 	remover_wait(r, answers, wait_ms);
 	pthread_mutex_unlock(&r->lock);
 }

@@ -31,9 +31,13 @@ void remover_close(struct remover *r);
 /* Hands copies of n descriptors over.  Returns the number of the set, for remover_take_out; 0: the
  * child does not have them. */
 uint64_t remover_keep(struct remover *r, const int *fds, size_t n);
-/* Closes the descriptors of n sets in the child, the last of each set first; 0 is no set.  The
- * caller has closed its own.  Waits for the end of that, at most so long; 0: not at all. */
-void remover_take_out(struct remover *r, const uint64_t *sets, size_t n, unsigned int wait_ms);
+/* Closes the descriptors of n sets in the child; 0 is no set.  The caller has closed its own. */
+enum remover_haste {
+	REMOVER_LATER,	 /* the last of each set first, and nobody waits */
+	REMOVER_SOON,	 /* so, and the caller waits, half a second at most */
+	REMOVER_AT_ONCE, /* all at the same time, and the caller waits three seconds at most */
+};
+void remover_take_out(struct remover *r, const uint64_t *sets, size_t n, enum remover_haste haste);
 
 /* Processor time of the child, in ns. */
 uint64_t remover_cpu_ns(const struct remover *r);

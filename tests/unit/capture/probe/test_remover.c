@@ -54,7 +54,7 @@ static void a_set_is_closed_when_it_is_taken_out_and_not_before(void **state)
 	assert_true(set);
 	close(ends[1]);
 	assert_false(is_let_go(ends[0], 100));
-	remover_take_out(remover, &set, 1, PATIENCE_MS);
+	remover_take_out(remover, &set, 1, REMOVER_SOON);
 	assert_true(is_let_go(ends[0], 0));
 	close(ends[0]);
 }
@@ -75,7 +75,7 @@ static void a_set_may_be_larger_than_a_message(void **state)
 	for (int i = 0; i < MANY; i++)
 		close(writes[i]);
 	assert_false(is_let_go(reads[MANY - 1], 100));
-	remover_take_out(remover, &set, 1, PATIENCE_MS);
+	remover_take_out(remover, &set, 1, REMOVER_AT_ONCE);
 	for (int i = 0; i < MANY; i++) {
 		assert_true(is_let_go(reads[i], 0));
 		close(reads[i]);
@@ -95,7 +95,7 @@ static void sets_are_closed_each_for_itself(void **state)
 	assert_true(sets[0] && sets[1] && sets[0] != sets[1]);
 	close(one[1]);
 	close(other[1]);
-	remover_take_out(remover, &sets[1], 1, PATIENCE_MS);
+	remover_take_out(remover, &sets[1], 1, REMOVER_SOON);
 	assert_true(is_let_go(other[0], 0));
 	assert_false(is_let_go(one[0], 100));
 	remover_close(remover);
@@ -135,8 +135,8 @@ static void without_a_child_nothing_is_kept(void **state)
 	(void)state;
 	assert_int_equal(remover_keep(NULL, &fd, 1), 0);
 	assert_int_equal(remover_keep(remover, &fd, 0), 0);
-	remover_take_out(NULL, &none, 1, PATIENCE_MS);
-	remover_take_out(remover, &none, 1, PATIENCE_MS);
+	remover_take_out(NULL, &none, 1, REMOVER_SOON);
+	remover_take_out(remover, &none, 1, REMOVER_SOON);
 	assert_int_equal(remover_cpu_ns(NULL), 0);
 	remover_close(NULL);
 }
