@@ -200,11 +200,11 @@ def held_later(bench):
     path, release = serve(bench)
     client = bench.client("lite_mapped.py", path, bench.file("mapped.db"))
     address = int(next(line for line in client.said if line.startswith("mapped ")).split()[1])
-    before = removers()
     process = bench.dbleak.start("watch", "--json", "-p", client.pid)
     bench.dbleak.wait_watching(process)
     time.sleep(3)
-    ours = removers() - before
+    with open(f"/proc/{process.pid}/task/{process.pid}/children") as children:
+        ours = removers() & set(map(int, children.read().split()))
     reader = subprocess.Popen(["/usr/bin/python3", "-c", "import os, sys; os.pread(os.open(f'/proc/{sys.argv[1]}/mem', 0), "
                                "1, int(sys.argv[2]))", str(client.pid), str(address)], stderr=subprocess.DEVNULL)
     bench.afterwards.append(reader.kill)
