@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
 """dbleak always ends: in time and at a second signal, whatever is mapped, served or stopped beside it, and
 what it says of others is whole."""
-import glob
 import os
 import resource
 import signal
@@ -171,58 +170,6 @@ def watch_lite(bench):
 @live("ends: a watch beside a stopped process is over in time", group="ends")
 def watch_stopped(bench):
     watches(bench, stopped, None)
-
-
-def removers():
-    """The processes that take probes out for a dbleak, as long as one of their threads lives."""
-    found = set()
-    for place in glob.glob("/proc/[0-9]*/task/[0-9]*/stat"):
-        try:
-            with open(place, errors="replace") as stat:
-                name, state = stat.read().split("(", 1)[1].rsplit(")", 1)
-        except OSError:
-            continue
-        if name == "dbleak-remover" and state.split()[0] not in "ZX":
-            found.add(int(place.split("/")[2]))
-    return found
-
-
-def within(seconds, true):
-    deadline = time.monotonic() + seconds
-    while not true() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return true()
-
-
-@live("ends: a memory map that is held once probes are in delays no end, and the probes go when it is released",
-      group="ends", without=no_fuse)
-def held_later(bench):
-    path, release = serve(bench)
-    client = bench.client("lite_mapped.py", path, bench.file("mapped.db"))
-    address = int(next(line for line in client.said if line.startswith("mapped ")).split()[1])
-    process = bench.dbleak.start("watch", "--json", "-p", client.pid)
-    bench.dbleak.wait_watching(process)
-    time.sleep(3)
-    with open(f"/proc/{process.pid}/task/{process.pid}/children") as children:
-        ours = removers() & set(map(int, children.read().split()))
-    reader = subprocess.Popen(["/usr/bin/python3", "-c", "import os, sys; os.pread(os.open(f'/proc/{sys.argv[1]}/mem', 0), "
-                               "1, int(sys.argv[2]))", str(client.pid), str(address)], stderr=subprocess.DEVNULL)
-    bench.afterwards.append(reader.kill)
-    time.sleep(2)
-    bench.check(reader.poll() is None, "the reader does not hang, so nothing is held")
-    process.send_signal(signal.SIGINT)
-    took, _ = until_it_ends(process, 20)
-    waiting = removers()
-    look = bench.dbleak.finish(process, patience=2)
-    look.trouble += bench.dbleak.read(look) + statuses(look)
-    bench.looked(look)
-    bench.check(look.report is not None, "there is no report")
-    bench.check(took <= 6, f"the end took {took:.1f} s")
-    bench.check(len(ours) == 1 and ours <= waiting, f"no process waits for the memory map: {ours}")
-    bench.check(f"process {min(ours, default=0)} is still taking probes out" in look.err, look.err[-300:])
-    release()
-    reader.wait(10)
-    bench.check(within(10, lambda: not ours & removers()), "the last probes are not out 10 s after the release")
 
 
 # signal: whether it ends a watch, the exit status, whether with a report
