@@ -167,12 +167,38 @@ static void close_and_tell(struct kept *k)
 		(void)!send(0, &done, sizeof(done), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+/* Threads that close a set.  The child ends after the last: a thread that is killed inside the
+ * kernel leaves its probes in until the host starts anew ("failed to unregister, leaking uprobe").
+ */
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t fewer;
+	size_t running;
+} taking = {.lock = PTHREAD_MUTEX_INITIALIZER, .fewer = PTHREAD_COND_INITIALIZER};
+
+static void taking_add(int change)
+{
+	pthread_mutex_lock(&taking.lock);
+	taking.running += (size_t)change;
+	pthread_cond_signal(&taking.fewer);
+	pthread_mutex_unlock(&taking.lock);
+}
+
+static void wait_for_taking(void)
+{
+	pthread_mutex_lock(&taking.lock);
+	while (taking.running)
+		pthread_cond_wait(&taking.fewer, &taking.lock);
+	pthread_mutex_unlock(&taking.lock);
+}
+
 static void *take_out(void *context)
 {
 	struct kept *k = context;
 
 	close_and_tell(k);
 	free(k);
+	taking_add(-1);
 	return NULL;
 }
 
@@ -190,10 +216,13 @@ static bool take_out_in_thread(const struct kept *k)
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_BYTES);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	taking_add(1);
 	made = !pthread_create(&thread, &attr, take_out, own);
 	pthread_attr_destroy(&attr);
-	if (!made)
+	if (!made) {
+		taking_add(-1);
 		free(own);
+	}
 	return made;
 }
 
@@ -320,6 +349,7 @@ static _Noreturn void remover_serve(int wire)
 		else
 			remover_drop(&m);
 	drop_all();
+	wait_for_taking();
 	_exit(0);
 }
 
