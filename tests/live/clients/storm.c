@@ -25,6 +25,8 @@
 #include "pq.h"
 
 #define AT_A_TIME    4
+#define TRIES	     1000
+#define TRY_EVERY_US 10000
 #define FORK_SECONDS 8
 #define PAIRS	     2
 #define RATE	     5000 /* connections a second of each pair */
@@ -217,9 +219,15 @@ static void at(pid_t pid, char **program)
 {
 	struct clone_args wanted = {
 		.exit_signal = SIGCHLD, .set_tid = (uintptr_t)&pid, .set_tid_size = 1};
-	long child = syscall(SYS_clone3, &wanted, sizeof(wanted));
+	long child;
 	int status;
 
+	/* Somebody may have the number just now. */
+	for (int i = 0; (child = syscall(SYS_clone3, &wanted, sizeof(wanted))) < 0; i++)
+		if (errno != EEXIST || i == TRIES)
+			break;
+		else
+			usleep(TRY_EVERY_US);
 	if (child < 0)
 		fail("clone3", strerror(errno));
 	if (!child) {
