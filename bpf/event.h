@@ -215,6 +215,8 @@ enum ev_connection_flag {
 				      last, so the reply may be outstanding */
 	EV_CONN_UNREAD = 0x100000, /* TCP: bytes wait in its socket, and the client has taken none
 				      since the sweep before */
+	EV_CONN_MISSED = 0x200000, /* with EV_CONN_CLOSED: a sweep found it closed, so it may have
+				      been closed at any time since the sweep before */
 };
 
 /* The whole state of one client connection, as the kernel's ledger has it.  Each record replaces

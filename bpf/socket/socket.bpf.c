@@ -626,6 +626,14 @@ static __noinline int on_connect(struct sock *sk)
 	return 0;
 }
 
+static __always_inline void on_close(struct tracked_connection *c)
+{
+	c->now = bpf_ktime_get_boot_ns();
+	ledger_close(c, !!(bpf_get_current_task_btf()->flags & PF_EXITING));
+	if (c->reported)
+		evidence_tell(c);
+}
+
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(socket_state, struct sock *sk, int before, int after)
 {
@@ -640,21 +648,31 @@ int BPF_PROG(socket_state, struct sock *sk, int before, int after)
 	c = bpf_sk_storage_get(&connections, sk, 0, 0);
 	if (!c)
 		return 0;
-	c->now = bpf_ktime_get_boot_ns();
 	/* The client closed the socket if both directions were shut before the state changed.  Else
 	 * the server hung up, politely (CLOSE_WAIT) or not (CLOSE), and the client still holds the
 	 * socket. */
 	if (sk->sk_shutdown == 3) {
-		ledger_close(c, !!(bpf_get_current_task_btf()->flags & PF_EXITING));
-		if (c->reported)
-			evidence_tell(c);
+		on_close(c);
 		return 0;
 	}
+	c->now = bpf_ktime_get_boot_ns();
 	if ((after == TCP_CLOSE_WAIT || after == TCP_CLOSE) && !c->ev.hung_up_ns) {
 		c->ev.hung_up_ns = c->now;
 		c->ev.request_ns = 0;
 	}
 	if (after == TCP_CLOSE)
 		ledger_hung_up(c);
+	return 0;
+}
+
+/* After a reset the state is CLOSE already, and does not change when the client closes its socket.
+ */
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(socket_destroyed, struct sock *sk)
+{
+	struct tracked_connection *c = bpf_sk_storage_get(&connections, sk, 0, 0);
+
+	if (c && !(c->ev.flags & EV_CONN_CLOSED))
+		on_close(c);
 	return 0;
 }

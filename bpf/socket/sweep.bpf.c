@@ -153,7 +153,7 @@ static __always_inline void look_at_socket(struct tracked_connection *c, struct 
 	look_at_order(c, sk, now);
 	look_at_reading(c, sk);
 	if (!sk->sk_socket) {
-		c->ev.flags |= EV_CONN_CLOSED;
+		c->ev.flags |= EV_CONN_CLOSED | EV_CONN_MISSED;
 		return;
 	}
 	if (c->ev.hung_up_ns)
@@ -272,7 +272,7 @@ static __always_inline void tell_connection(struct seq_file *seq, struct tracked
 	if (tell_state(seq, c, is, now) ||
 	    (c->identity_reported != version && tell_identity(seq, c, now)) ||
 	    (sql && sweep_write(seq, &c->sql, sizeof(c->sql))) || tell_evidence(seq, c, due)) {
-		c->ev.flags &= ~EV_CONN_CLOSED;
+		c->ev.flags &= ~(EV_CONN_CLOSED | EV_CONN_MISSED);
 		return;
 	}
 	if (!c->reported)

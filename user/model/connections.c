@@ -500,6 +500,7 @@ int apply_gone(struct model *m, const struct ev_head *record)
 		return 0;
 	if (c->life.status >= EV_STATUS_TRANSACTION)
 		c->abandoned++;
+	c->life.flags |= EV_CONN_MISSED;
 	if (c->orphan)
 		c->life.flags |= EV_CONN_EXIT;
 	return connection_end(m, c, c->orphan ? c->process->exited_ns : ev->head.ns);

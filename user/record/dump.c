@@ -36,7 +36,7 @@ static const char *const connection_flags[] = {
 	"pre_existing", "tls",		 "compressed", "listening", "replication", "cancel",
 	"terminated",	"closed",	 "exit",       "unaligned", "truncated",   "pipelined",
 	"wrote",	"authenticated", "refused",    "hidden_io", "decrypted",   "tentative",
-	"cursor",	"asked",	 "unread",     NULL};
+	"cursor",	"asked",	 "unread",     "missed",    NULL};
 static const char *const handle_flags[] = {"pre_existing", "unread", "tentative", "zombie", NULL};
 static const char *const frame_flags[] = {"inlined", "defined", "exported", "takes", NULL};
 static const char *const stack_flags[] = {"cut", "caller", "greenlet", "nameless", NULL};

@@ -184,8 +184,9 @@ static void a_pool_that_fills_and_then_uses_one_is_silent(void **state)
 	expect_silence(APP);
 }
 
-/* Engines of tests: dropped, collected six at a time, the last ones by the end. */
-static void makes_engines(int collections, int after)
+/* Engines of tests: dropped, collected six at a time, the last ones by the end.  collect: how the
+ * end of one is told. */
+static void makes_engines_told_by(int collections, int after, void (*collect)(uint32_t id))
 {
 	int next = 0;
 
@@ -203,9 +204,14 @@ static void makes_engines(int collections, int after)
 		}
 		at(sweep * 6 + 5.9);
 		for (int i = first; i < next && sweep < collections; i++)
-			closes(i);
+			collect(i);
 	}
 	ends_at((collections + 1) * 6 + after, true);
+}
+
+static void makes_engines(int collections, int after)
+{
+	makes_engines_told_by(collections, after, closes);
 }
 
 static void what_a_collector_would_have_closed_is_possible_at_most(void **state)
@@ -224,6 +230,22 @@ static void what_a_collector_would_have_closed_is_possible_at_most(void **state)
 	f = expect(CAUSE_UNCLOSED_CONNECTION, VERDICT_LEAKING);
 	assert_int_equal(f->confidence, CONFIDENCE_POSSIBLE);
 	assert_true(has_evidence(f, "closed-by-collector"));
+}
+
+static void was_closed_unseen(uint32_t id)
+{
+	closes_as(id, EV_CONN_MISSED);
+}
+
+/* A client closes at once what its server has reset; sweeps tell of it, several at a time. */
+static void closings_that_only_a_sweep_told_are_no_collectors(void **state)
+{
+	(void)state;
+	makes_engines_told_by(5, 1, was_closed_unseen);
+	expect_silence(APP);
+	story_ends();
+	makes_engines_told_by(5, 1, is_gone);
+	expect_silence(APP);
 }
 
 static void what_no_collector_has_come_to_is_likely_at_most(void **state)
@@ -306,6 +328,7 @@ int main(void)
 		TEST(slots_lost_outside_of_transactions_are_found_after_their_work),
 		TEST(a_pool_that_fills_and_then_uses_one_is_silent),
 		TEST(what_a_collector_would_have_closed_is_possible_at_most),
+		TEST(closings_that_only_a_sweep_told_are_no_collectors),
 		TEST(what_no_collector_has_come_to_is_likely_at_most),
 		TEST(a_reader_that_only_the_end_ended_let_the_log_grow),
 		TEST(a_reader_that_ended_before_is_silent_at_the_end),

@@ -258,8 +258,8 @@ static int try_fexit_door(char *detail)
 
 static int try_lifecycle(char *detail)
 {
-	static const char *const names[] = {"inet_sock_set_state", "task_newtask",
-					    "sched_process_exit"};
+	static const char *const names[] = {"inet_sock_set_state", "tcp_destroy_sock",
+					    "task_newtask", "sched_process_exit"};
 
 	return try_targets(BPF_TRACE_RAW_TP, names, COUNT(names), detail);
 }

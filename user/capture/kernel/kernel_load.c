@@ -56,8 +56,9 @@ static const struct {
 	 FEATURE_FEXIT_DOOR},
 };
 
-static const char *const lifecycle[] = {"socket_state",	   "process_forked", "process_replaced",
-					"process_renamed", "process_exited", "signal_taken"};
+static const char *const lifecycle[] = {"socket_state",	    "socket_destroyed", "process_forked",
+					"process_replaced", "process_renamed",	"process_exited",
+					"signal_taken"};
 /* Programs that user space runs. */
 static const struct {
 	const char *name;
