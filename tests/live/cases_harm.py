@@ -192,13 +192,13 @@ def with_heap(bench):
     compare(bench, results)
 
 
-def dies_below_run(bench, hazard):
-    """The report of a run in which a program dies so, what came after it, and the text of the report."""
+def dies_below_run(bench, hazard, next_waits=WAIT):
+    """The report of a run in which a probed program dies so, what came after it, and the text of the report."""
     out, recording = bench.file("run.json"), bench.file("recording")
     harm, *_ = command_of(["harm"])
-    script = f"{harm} sqlite {hazard}; echo status $?; {harm} sqlite plain"
+    script = f"{harm} sqlite {hazard}; echo status $?; HARM_WAIT={next_waits} {harm} sqlite plain"
     done = bench.dbleak.run("run", "--json", "-o", out, "--record", recording, "--", "/bin/sh", "-c", script,
-                            env={**os.environ, "LC_ALL": "C"})
+                            env={**os.environ, "LC_ALL": "C", "HARM_WAIT": WAIT})
     with open(out) as file:
         report = json.load(file)
     bench.shown[hazard] = done.out.decode()[-300:], done.err[-300:], report["coverage"]["gaps"]
@@ -210,7 +210,7 @@ def dies_below_run(bench, hazard):
 @live("after a death at a probe all are taken out, and it is said first", needs=(), group="harm-deaths")
 def deaths(bench):
     for hazard, number in (("illegal-inside", 132), ("trap-inside", 133), ("abort-inside", 134)):
-        report, done, text = dies_below_run(bench, hazard)
+        report, done, text = dies_below_run(bench, hazard, next_waits="1")
         bench.check(f"status {number}\n" in done.out.decode(), f"{hazard}: {done.out!r}")
         dead = report["coverage"].get("withdrawn")
         if bench.check(dead and dead["comm"] == "harm", f"{hazard}: nobody is said to have died: {dead}"):
