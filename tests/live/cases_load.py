@@ -221,7 +221,7 @@ def on_terminal(bench, *argv):
     process = bench.dbleak.start("watch", *argv, stdout=there, stderr=there, env=environment(dict(TERM="xterm")))
     os.close(there)
     said = b""
-    while b"dbleak used" not in said and len(said) < 10000:
+    while not re.search(rb"ONE LOOK.* UTC", said, re.DOTALL) and len(said) < 10000:
         said += os.read(here, 65536)
     os.write(here, b"\x13")
     return process, here
