@@ -294,7 +294,7 @@ json_t *json_finding(const struct process_view *p, const struct finding_view *f)
 	return json_object_of(pairs, COUNT(pairs));
 }
 
-json_t *json_flat_finding(const struct process_view *p, const struct finding_view *f)
+json_t *json_flat_finding_of(const struct process_view *p, json_t *finding)
 {
 	const struct json_pair pairs[] = {
 		{"pid", json_count(p->pid)},
@@ -302,13 +302,18 @@ json_t *json_flat_finding(const struct process_view *p, const struct finding_vie
 		{"container", json_text(p->container_name)},
 		{"exited", json_boolean(p->exited)},
 	};
-	json_t *flat = json_object_of(pairs, COUNT(pairs)), *finding = json_finding(p, f);
-	bool failed = !flat || !finding || json_object_del(finding, "stack") ||
-		      json_object_update(flat, finding);
+	json_t *flat = json_object_of(pairs, COUNT(pairs));
 
-	json_decref(finding);
-	if (!failed)
+	if (flat && !json_object_update(flat, finding) && !json_object_del(flat, "stack"))
 		return flat;
 	json_decref(flat);
 	return NULL;
+}
+
+json_t *json_flat_finding(const struct process_view *p, const struct finding_view *f)
+{
+	json_t *finding = json_finding(p, f), *flat = json_flat_finding_of(p, finding);
+
+	json_decref(finding);
+	return flat;
 }

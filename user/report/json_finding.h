@@ -17,6 +17,8 @@ json_t *json_site(const struct frame_view *f);
  * without its stack. */
 json_t *json_finding(const struct process_view *p, const struct finding_view *f);
 json_t *json_flat_finding(const struct process_view *p, const struct finding_view *f);
+/* The same, of what json_finding() gave, which stays the caller's; values are shared. */
+json_t *json_flat_finding_of(const struct process_view *p, json_t *finding);
 
 /* null where nobody waits. */
 json_t *json_waiters(const struct waiters_view *w);
