@@ -197,6 +197,19 @@ static int options_take(struct options *o, const struct option_row *row, enum co
 	return 0;
 }
 
+/* A report has one form. */
+static int refuse_forms(const struct options *o, enum command_id id)
+{
+	if (o->events && o->json)
+		return options_misused(id, "--events prints lines of JSON, and --json a report; "
+					   "choose one");
+	if (o->brief && (o->json || o->events))
+		return options_misused(id,
+				       "--brief prints lines of text, and --%s JSON; choose one",
+				       o->json ? "json" : "events");
+	return -1;
+}
+
 int options_parse(struct options *o, int argc, char **argv, enum command_id id)
 {
 	struct option *longs = calloc(option_count + 2, sizeof(*longs));
@@ -218,8 +231,5 @@ int options_parse(struct options *o, int argc, char **argv, enum command_id id)
 	o->next = optind;
 	free(longs);
 	free(shorts);
-	if (status < 0 && o->events && o->json)
-		status = options_misused(id, "--events prints lines of JSON, and --json a report; "
-					     "choose one");
-	return status;
+	return status < 0 ? refuse_forms(o, id) : status;
 }

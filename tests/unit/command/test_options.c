@@ -292,6 +292,19 @@ static void a_value_too_few_or_too_many_and_a_name_too_short_are_refused(void **
 		       "--max", "3");
 }
 
+static void a_report_of_two_forms_is_refused(void **state)
+{
+	(void)state;
+	expect_refusal(COMMAND_WATCH,
+		       "--events prints lines of JSON, and --json a report; choose one", "--json",
+		       "--events");
+	expect_refusal(COMMAND_RUN, "--brief prints lines of text, and --json JSON; choose one",
+		       "--json", "--brief");
+	expect_refusal(COMMAND_REPORT,
+		       "--brief prints lines of text, and --events JSON; choose one", "-b",
+		       "--events");
+}
+
 static void an_unknown_command_is_refused_with_the_nearest_one(void **state)
 {
 	(void)state;
@@ -547,6 +560,7 @@ int main(void)
 		cmocka_unit_test(an_unknown_option_is_refused_with_the_nearest_one),
 		cmocka_unit_test(an_option_of_another_command_is_refused_with_its_commands),
 		cmocka_unit_test(a_value_too_few_or_too_many_and_a_name_too_short_are_refused),
+		cmocka_unit_test(a_report_of_two_forms_is_refused),
 		cmocka_unit_test(an_unknown_command_is_refused_with_the_nearest_one),
 		cmocka_unit_test(a_time_may_have_units),
 		cmocka_unit_test(a_size_may_have_units),
