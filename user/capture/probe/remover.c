@@ -398,7 +398,9 @@ void remover_close(struct remover *r)
 	close(r->wire);
 	if (!has_ended(r->child, r->hung ? 0 : CLOSE_MS))
 		fprintf(stderr,
-			"dbleak: process %d is still taking probes out, and ends when it has\n",
+			"dbleak: process %d still takes probes out, and ends then; killed, it "
+			"would "
+			"leave them in until the host restarts\n",
 			(int)r->child);
 	pthread_mutex_destroy(&r->lock);
 	free(r);
