@@ -72,8 +72,8 @@ const struct right *rights_list(size_t *count)
 
 bool right_is_held(const struct right *r)
 {
-	capng_get_caps_process();
-	return capng_have_capability(CAPNG_EFFECTIVE, (unsigned int)r->capability) == 1;
+	return !capng_get_caps_process() &&
+	       capng_have_capability(CAPNG_EFFECTIVE, (unsigned int)r->capability) == 1;
 }
 
 /* --- at the start ------------------------------------------------------------------------- */

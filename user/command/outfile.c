@@ -192,22 +192,25 @@ static int outfile_filter_calls(void)
 	return err;
 }
 
-/* The keeper keeps rights for folders of others.  A filter that the kernel refuses is no reason to
- * lose the file. */
-static void lock_in(void)
+/* The keeper keeps rights for folders of others.  0, or -EPERM: the kernel let none be given up. */
+static int keep_folder_rights(void)
 {
 	static const unsigned int kept[] = {CAP_DAC_OVERRIDE, CAP_FOWNER};
-	bool held[2];
+	bool held[2], known = !capng_get_caps_process();
 
-	capng_get_caps_process();
 	for (size_t i = 0; i < 2; i++)
-		held[i] = capng_have_capability(CAPNG_PERMITTED, kept[i]) == 1;
+		held[i] = known && capng_have_capability(CAPNG_PERMITTED, kept[i]) == 1;
 	capng_clear(CAPNG_SELECT_BOTH);
 	for (size_t i = 0; i < 2; i++)
 		if (held[i])
 			capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, kept[i]);
-	if (capng_apply(CAPNG_SELECT_BOTH))
-		capng_apply(CAPNG_SELECT_CAPS);
+	return capng_apply(CAPNG_SELECT_BOTH) && capng_apply(CAPNG_SELECT_CAPS) ? -EPERM : 0;
+}
+
+/* What the kernel refuses here is no reason to lose the file. */
+static void lock_in(void)
+{
+	keep_folder_rights();
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	outfile_filter_calls();

@@ -210,7 +210,8 @@ static int elf_start(struct elf_file *e)
 
 static int open_through(struct elf_file **out, int fd)
 {
-	struct elf_file *e = calloc(1, offsetof(struct elf_file, pages));
+	void *room = calloc(1, offsetof(struct elf_file, pages));
+	struct elf_file *e = room; /* gcc 14 takes the missing pages for a mistake */
 	int err = e ? look_open(&e->look, fd) : -ENOMEM;
 
 	if (err)
