@@ -60,7 +60,8 @@ static __always_inline void count(__u32 which)
 /* Evidence gives way to facts: no evidence is sent while half of the ring waits to be read. */
 static __always_inline int ring_is_busy(void)
 {
-	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > RING_BYTES / 2;
+	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >
+	       bpf_ringbuf_query(&ring, BPF_RB_RING_SIZE) / 2;
 }
 
 /* Sends one whole record.  A record that finds no room is counted, never waited for; then the

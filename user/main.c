@@ -12,6 +12,7 @@
 #include "user/command/command_table.h"
 #include "user/command/origin.h"
 #include "user/command/parse.h"
+#include "user/command/room.h"
 #include "user/command/topics.h"
 #include "user/command/usage.h"
 #include "user/command/without.h"
@@ -63,7 +64,8 @@ int main(int argc, char **argv)
 	if (!strcmp(name, "--help") || !strcmp(name, "-h"))
 		return help(argc, argv);
 	if (topics_choose(getenv("DBLEAK_DEBUG")) >= 0 ||
-	    without_choose(getenv("DBLEAK_WITHOUT")) >= 0)
+	    without_choose(getenv("DBLEAK_WITHOUT")) >= 0 ||
+	    room_choose(getenv("DBLEAK_ROOM")) >= 0)
 		return 2;
 	if (name[0] == '-')
 		return command_watch(argc, argv);

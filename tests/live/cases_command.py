@@ -483,6 +483,13 @@ def doctor(bench):
 def debug_topic(bench):
     look = bench.dbleak.run("watch", "--duration", 1, env=dict(os.environ, DBLEAK_DEBUG="host,probes"))
     bench.one_sentence(look, "DBLEAK_DEBUG", "did you mean probe?")
+
+
+@live("a divisor that DBLEAK_ROOM does not have is wrong usage", needs=(), group="look")
+def wrong_room(bench):
+    for wrong in ("3", "0", "2048", "-1", "many", ""):
+        look = bench.dbleak.run("watch", "--duration", 1, env=dict(os.environ, DBLEAK_ROOM=wrong))
+        bench.one_sentence(look, "DBLEAK_ROOM", "power of two")
     bench.check(look.out == b"", "there is a report")
 
 

@@ -74,12 +74,14 @@ def number(client, name, patience=30):
 
 # ---- processes, programs and connections ----------------------------------------------------
 
-def beside(bench, storms, last_word):
+def beside(bench, storms, last_word, healthy=(), **more):
     """A watch of the host, from before the storms until each has said its last word; the look, and they."""
     leaker = population(bench)
-    process = started(bench)
+    process = started(bench, **more)
     began = time.monotonic()
     storms = [bench.client("storm", *map(str, argv), wait=False) for argv in storms]
+    for argv in healthy:
+        bench.client(*argv)
     for storm in storms:
         number(storm, last_word, 60)
     time.sleep(max(1, began + SECONDS - time.monotonic()))
@@ -308,3 +310,21 @@ def many_processors(bench):
     bench.dbleak.pids.add(process.pid)
     bench.janitor.watch(process.pid, signal.SIGINT)
     only(bench, ended(bench, process), leaker)
+
+
+# ---- rings and tables without room ----------------------------------------------------------
+
+@live("load: with a thousandth of the room 2,000 connections a second cost a number of records, and no truth",
+      group="load")
+def little_room(bench):
+    folder = bench.file("storm")
+    os.mkdir(folder)
+    look, storm = beside(bench, [("connections", 4, folder, 2000)], "done",
+                               env=dict(os.environ, DBLEAK_ROOM="1024"),
+                               healthy=[("greedy.py", "closed", "300"), ("pq_statements", "lru")])
+    losses = look.report["losses"]
+    bench.shown.update(visits=number(storm, "done"), coverage=look.report["coverage"])
+    bench.check(losses["map_full"] and losses["ring_full"], f"nothing was lost, so this tries nothing: {losses}")
+    gaps = " ".join(gap["reason"] for gap in look.report["coverage"]["gaps"])
+    for words in ("events of this process were dropped", "prepared statements at once"):
+        bench.check(words in gaps, f"no gap says {words!r}: {gaps}")

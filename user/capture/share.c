@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "user/capture/kernel/kernel.h"
+#include "user/capture/kernel/kernel_room.h"
 #include "user/capture/kernel/kernel_share.h"
 #include "user/capture/owner.h"
 
@@ -75,7 +76,7 @@ void share_look(struct capture *c, uint32_t pid, const struct process *p)
 
 static void tell_crowd(struct capture *c, enum ev_table table, const struct crowd *crowd)
 {
-	uint32_t room = kernel_share_room(table);
+	uint32_t room = kernel_room(table);
 	struct ev_gap gap = {};
 
 	INIT(gap, EV_GAP);

@@ -36,6 +36,9 @@ const struct fact fact_environment[] = {
 	{"DBLEAK_WITHOUT",
 	 "Features of the kernel, as doctor -v names them, separated by commas: dbleak does "
 	 "without them, as on an older kernel."},
+	{"DBLEAK_ROOM",
+	 "A power of two up to 1024: the kernel's rings and tables have that part of their room, "
+	 "which shows how a full one is told."},
 	{"LIBBPF_LOG_LEVEL", "How much libbpf says under that topic: warn, info or debug."},
 	{"LD_PRELOAD", "Honoured by the loader, as in any program; --heap full looks there for an "
 		       "allocator, too."},

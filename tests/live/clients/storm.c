@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
  * storm.c - more at once than any program does: storm forks N | execs N | connections SECONDS
- * FOLDER | at PID PROGRAM ARGUMENT...
+ * FOLDER [RATE] | at PID PROGRAM ARGUMENT...
  *
  * forks: a healthy client and N children, which inherit its connection and live until all are
  * there, or 8 s are over. execs: N programs, one after the other, in each of four processes.
- * connections: opens and closes 10,000 PostgreSQL connections a second, at a server of its own.
- * at: starts a program under that process id, which must be free.
+ * connections: opens and closes so many PostgreSQL connections a second, 10,000 without a word, at
+ * a server of its own. at: starts a program under that process id, which must be free.
  *
  * Each prints what it did, in "NAME VALUE", and fails if anything of it failed.
  */
@@ -29,7 +29,7 @@
 #define TRY_EVERY_US 10000
 #define FORK_SECONDS 8
 #define PAIRS	     2
-#define RATE	     5000 /* connections a second of each pair */
+#define RATE	     10000 /* connections a second of all pairs */
 #define LOGIN	     "\0\0\0\x22\0\3\0\0user\0storm\0database\0shop\0\0"
 #define READY	     "R\0\0\0\x08\0\0\0\0Z\0\0\0\5I"
 #define QUIT	     "X\0\0\0\4"
@@ -163,13 +163,13 @@ static void visit(const char *folder)
 }
 
 /* As many as the rate allows, or as there is time for. */
-static long visits(double duration, const char *folder)
+static long visits(double duration, const char *folder, double rate)
 {
 	double began = seconds(), now;
 	long count = 0;
 
 	while ((now = seconds() - began) < duration)
-		if ((double)count < now * RATE) {
+		if ((double)count < now * rate) {
 			visit(folder);
 			count++;
 		} else {
@@ -178,7 +178,7 @@ static long visits(double duration, const char *folder)
 	return count;
 }
 
-static void connections(double duration, const char *folder)
+static void connections(double duration, const char *folder, double rate)
 {
 	struct sockaddr_un address;
 	int listening = unix_socket(folder, &address), results[2];
@@ -200,7 +200,7 @@ static void connections(double duration, const char *folder)
 			continue;
 		}
 		die_with_parent();
-		count = visits(duration, folder);
+		count = visits(duration, folder, rate / PAIRS);
 		if (write(results[1], &count, sizeof(count)) != sizeof(count))
 			_exit(1);
 		pause();
@@ -253,7 +253,7 @@ int main(int argc, char **argv)
 	else if (!strcmp(mode, "become"))
 		become(argv, number);
 	else if (!strcmp(mode, "connections") && argc > 3)
-		connections((double)number, argv[3]);
+		connections((double)number, argv[3], argc > 4 ? atof(argv[4]) : RATE);
 	else if (!strcmp(mode, "at") && argc > 3)
 		at((pid_t)number, argv + 3);
 	else

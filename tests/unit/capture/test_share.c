@@ -9,6 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "user/capture/kernel/kernel_room.h"
 #include "user/capture/kernel/kernel_share.h"
 #include "user/capture/owner.h"
 #include "user/capture/share.h"
@@ -44,7 +45,7 @@ struct owner *owner_of(struct capture *c, uint32_t pid, uint64_t start_ns, const
 	return &owners[pid];
 }
 
-uint32_t kernel_share_room(enum ev_table table)
+uint32_t kernel_room(enum ev_table table)
 {
 	(void)table;
 	return 1000;

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "dbleak.skel.h"
+#include "user/capture/kernel/kernel_room.h"
 #include "user/capture/kernel/kernel_state.h"
 #include "user/capture/kernel/process_entry.h"
 #include "user/system/clock.h"
@@ -218,6 +219,8 @@ static int fill_all(struct dbleak *maps, void *context)
 	const struct fill *f = context;
 	int err = fill_settings(f->kernel, maps, f->options);
 
+	if (!err)
+		err = kernel_room_fill(maps);
 	/* The kernel has map iterators, so nothing is written to the ring of walks. */
 	if (!err && !feature_try(FEATURE_MAP_ITERATOR))
 		err = bpf_map__set_max_entries(maps->maps.walk_ring, sysconf(_SC_PAGESIZE));

@@ -9,6 +9,7 @@
 
 #include "dbleak.skel.h"
 #include "user/capture/kernel/kernel.h"
+#include "user/capture/kernel/kernel_room.h"
 #include "user/capture/kernel/kernel_state.h"
 
 /* One of so many parts of a table is for one process: of the whole host, or of those that the user
@@ -16,22 +17,11 @@
 #define SHARE_OF_HOST	  8
 #define SHARE_OF_SELECTED 2
 
-static const uint32_t rooms[EV_TABLES] = {
-	[EV_TABLE_STATEMENTS] = ROOM_STATEMENTS,   [EV_TABLE_ENCRYPTED] = ROOM_ENCRYPTED,
-	[EV_TABLE_CONNECTIONS] = ROOM_CONNECTIONS, [EV_TABLE_SITES] = ROOM_SITES,
-	[EV_TABLE_OBJECTS] = ROOM_OBJECTS,	   [EV_TABLE_TEXTS] = ROOM_TEXTS,
-};
-
-uint32_t kernel_share_room(enum ev_table table)
-{
-	return rooms[table];
-}
-
 void kernel_share_fill(struct settings *s)
 {
 	for (int i = 0; i < EV_TABLES; i++)
-		s->share[i] = rooms[i] / (s->selective ? SHARE_OF_SELECTED : SHARE_OF_HOST);
-	s->share[EV_TABLE_TEXTS] = ROOM_TEXTS / 2;
+		s->share[i] = kernel_room(i) / (s->selective ? SHARE_OF_SELECTED : SHARE_OF_HOST);
+	s->share[EV_TABLE_TEXTS] = kernel_room(EV_TABLE_TEXTS) / 2;
 }
 
 uint32_t kernel_share(const struct kernel *k, enum ev_table table)

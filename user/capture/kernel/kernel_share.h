@@ -12,8 +12,6 @@
 
 struct kernel;
 
-/* Entries that fit into a table. */
-uint32_t kernel_share_room(enum ev_table table);
 /* Entries of a table that one process may have at once; of texts, new ones in a second. */
 uint32_t kernel_share(const struct kernel *k, enum ev_table table);
 /* Counts an entry out that user space removed from a table of the kernel half.  since_ns: a time at
