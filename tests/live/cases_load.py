@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later
 """More at once than most hosts do, and dbleak killed in every phase: the leaker beside it is found, nobody
 else is accused, what was lost is a number, and nothing is left behind."""
+import calendar
 import fcntl
 import json
 import os
@@ -328,3 +329,87 @@ def little_room(bench):
     gaps = " ".join(gap["reason"] for gap in look.report["coverage"]["gaps"])
     for words in ("events of this process were dropped", "prepared statements at once"):
         bench.check(words in gaps, f"no gap says {words!r}: {gaps}")
+
+
+# ---- clocks that are set, and a host that sleeps --------------------------------------------
+
+# Stands between a watch and its clocks; those of the kernel half go on as they do.  In the third second the time of
+# day jumps by SET seconds, or monotonic time stands still for SLEPT, as it does while a host is suspended.
+CLOCKS = """#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdint.h>
+#include <time.h>
+static int (*real)(clockid_t, struct timespec *);
+static int64_t began;
+static int64_t in_ns(clockid_t clock)
+{
+	struct timespec t;
+	real(clock, &t);
+	return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+__attribute__((constructor)) static void begin(void)
+{
+	real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
+	began = in_ns(CLOCK_MONOTONIC);
+}
+int clock_gettime(clockid_t clock, struct timespec *t)
+{
+	int64_t ns, after;
+	if (!real)
+		begin();
+	ns = in_ns(clock);
+	after = in_ns(CLOCK_MONOTONIC) - began - 3000000000LL;
+	if (clock == CLOCK_REALTIME && after > 0)
+		ns += SET * 1000000000LL;
+	if (clock == CLOCK_MONOTONIC && after > 0)
+		ns -= after < SLEPT * 1000000000LL ? after : SLEPT * 1000000000LL;
+	t->tv_sec = ns / 1000000000;
+	t->tv_nsec = ns % 1000000000;
+	return 0;
+}
+"""
+
+
+def under_clocks(bench, words, forth=0, asleep=0):
+    """A watch of SECONDS whose clocks do that: what it found, and whether it says so."""
+    library = bench.file("clocks.so")
+    subprocess.run(["gcc", "-O1", "-shared", "-fPIC", f"-DSET={forth}LL", f"-DSLEPT={asleep}LL", "-x", "c", "-", "-o", library],
+                   input=CLOCKS, text=True, check=True)
+    leaker = population(bench)
+    began = time.time()
+    look = ended(bench, started(bench, "--duration", SECONDS, env=dict(os.environ, LD_PRELOAD=library)))
+    only(bench, look, leaker)
+    gaps = [gap["reason"] for gap in look.report["coverage"]["gaps"]]
+    bench.shown.update(gaps=gaps, seconds=look.seconds)
+    bench.check(any(words in gap for gap in gaps), f"no gap says {words!r}: {gaps}")
+    oldest = max(finding["oldest_seconds"] for finding in look.process(leaker.pid)["findings"])
+    bench.check(0 < oldest < time.time() - began + 5, f"the oldest is {oldest} s old")
+    return look
+
+
+def set_by(bench, years):
+    """No age, no duration and no verdict is wrong."""
+    began = time.time()
+    look = under_clocks(bench, "the clock of the host was set", forth=years * 365 * 86400)
+    duration = look.report["window"]["seconds"]
+    bench.check(SECONDS - 0.5 < duration < SECONDS + 2, f"{duration} s watched")
+    start = time.strptime(look.report["window"]["start"][:19], "%Y-%m-%dT%H:%M:%S")
+    bench.check(abs(calendar.timegm(start) - began) < 60, f"it began at {time.asctime(start)}")
+
+
+@live("load: a clock that is set forth by a year falsifies no age, no duration and no verdict", group="clocks")
+def set_forth(bench):
+    set_by(bench, 1)
+
+
+@live("load: a clock that is set back by 30 years falsifies no age, no duration and no verdict", group="clocks")
+def set_back(bench):
+    set_by(bench, -30)
+
+
+@live("load: on a host that slept for 3 s the watch has the awake time that was asked for, and says that it slept",
+      group="clocks")
+def slept(bench):
+    look = under_clocks(bench, "the host was suspended", asleep=3)
+    duration = look.report["window"]["seconds"]
+    bench.check(SECONDS + 2.5 < duration < SECONDS + 5, f"{duration} s from start to end, 3 of them asleep")

@@ -223,6 +223,30 @@ static void tell_lost(struct capture *c)
 		look_at_processes(c);
 }
 
+/* Told once for a watch: ages and times of day mean something else from here on. */
+static void tell_clocks(struct capture *c)
+{
+	static const char *const texts[CLOCKS_EVENTS] = {
+		[CLOCKS_SLEPT] =
+			"the host was suspended meanwhile: ages and silences count that time",
+		[CLOCKS_SET] = "the clock of the host was set meanwhile: times of day go by how it "
+			       "was set "
+			       "at the start",
+	};
+	struct clocks now = clocks_read();
+
+	for (int i = 0; i < CLOCKS_EVENTS; i++) {
+		struct ev_gap gap = {};
+
+		if (c->clocks_told[i] || !clocks_differ(&c->clocks, &now, i))
+			continue;
+		c->clocks_told[i] = true;
+		INIT(gap, EV_GAP);
+		snprintf(gap.text, sizeof(gap.text), "%s", texts[i]);
+		capture_tell(c, &gap.head);
+	}
+}
+
 static int sweep(struct capture *c)
 {
 	struct ev_tick tick = {};
@@ -249,6 +273,7 @@ static int sweep(struct capture *c)
 	if (err)
 		return err;
 	tell_lost(c);
+	tell_clocks(c);
 	return c->err;
 }
 
@@ -267,7 +292,8 @@ static void tell_begin(struct capture *c)
 
 	INIT(begin, EV_BEGIN);
 	begin.magic = EV_MAGIC;
-	begin.realtime_ns = clock_wall_ns();
+	c->clocks = clocks_read();
+	begin.realtime_ns = c->clocks.wall_ns;
 	begin.min_age_ns = c->options.min_age_ns;
 	begin.version = EV_VERSION;
 	begin.mode = c->options.mode;

@@ -8,6 +8,7 @@
 #include "user/base/table.h"
 #include "user/capture/kernel/births.h"
 #include "user/capture/capture_options.h"
+#include "user/capture/clocks.h"
 #include "user/capture/host/peer.h"
 
 #define SECOND_NS     1000000000ULL
@@ -104,6 +105,8 @@ struct capture {
 	struct table serving;  /* processes that are proven to be servers: pid and start */
 	bool reported_ports;   /* that no more ports are learned */
 	bool reported_full;    /* that no file can be opened */
+	struct clocks clocks;  /* as the watch began */
+	bool clocks_told[CLOCKS_EVENTS];
 	uint64_t usage_every_ns, swept_ns; /* when the last sweep was through */
 	uint64_t records;
 	uint64_t run_ns, runs; /* sampled */
