@@ -23,6 +23,8 @@ CFLAGS_ALL = $(CFLAGS) $(WARN) -std=gnu11 -D_GNU_SOURCE -DDBLEAK_VERSION='"$(VER
 LDLIBS   := -lbpf -ldw -lelf -lz -llzma -lZydis -ljansson -lcap-ng -lseccomp -lmicrohttpd -lncursesw -ltinfo -lm -lpthread
 BPFFLAGS := -O2 -g -I. -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Wextra -Werror -Wshadow \
 	    -Wno-unused-parameter -idirafter /usr/include/$(shell uname -m)-linux-gnu
+# The folder of the tree stands in no product, so two builds give the same bytes wherever they are made.
+ANYWHERE := -ffile-prefix-map=$(CURDIR)=.
 # The compiler writes FILE.d: the headers that FILE was made of.
 DEPS      = -MMD -MP -MF $@.d -MT $@
 
@@ -127,7 +129,7 @@ $(B)/static/libZydis.a: $(ZYDIS_SRC:$(B)/static/zydis/src/%.c=$(B)/static/zydis/
 	$(Q)rm -f $@ && $(AR) rcsD $@ $^
 
 $(B)/static/zydis/%.o: $(B)/static/zydis/src/%.c
-	$(Q)$(CC) $(CFLAGS) $(HARDEN) -DZYDIS_STATIC_BUILD -DZYCORE_STATIC_BUILD -I$(B)/static/zydis/include \
+	$(Q)$(CC) $(CFLAGS) $(HARDEN) $(ANYWHERE) -DZYDIS_STATIC_BUILD -DZYCORE_STATIC_BUILD -I$(B)/static/zydis/include \
 		-I$(B)/static/zydis/src -c -o $@ $<
 
 # The linker warns of initgroups and getpwuid: dbleak never calls libcap-ng's function that does.
@@ -170,7 +172,7 @@ $(B)/dbleak.8: $(B)/dbleak
 $(B)/user/%.o: user/%.c $(B)/flags/cc
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS_ALL) $(HARDEN) $(DEPS) -c -o $@ $<
+	$(Q)$(CC) $(CFLAGS_ALL) $(HARDEN) $(ANYWHERE) $(DEPS) -c -o $@ $<
 
 $(SKEL_SRC:%.c=$(B)/%.o) $(SKEL_SRC:%.c=$(B)/san/%.o): | $(B)/gen/dbleak.skel.h
 
@@ -181,7 +183,7 @@ $(B)/user/report/html_parts.o $(B)/san/user/report/html_parts.o $(B)/fuzz/user/r
 $(B)/bpf/%.bpf.o: bpf/%.bpf.c $(B)/flags/bpf | tools
 	$(say) BPF $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) $(BPFFLAGS) $(DEPS) -c -o $@ $<
+	$(Q)$(CLANG) $(BPFFLAGS) $(ANYWHERE) $(DEPS) -c -o $@ $<
 
 $(B)/bpf/dbleak.o: $(BPF_OBJ) $(B)/flags/bpf
 	$(say) LINK $@
