@@ -116,7 +116,7 @@ def connections(bench):
     bench.check(not any(each["open"] for each in counted), f"some are left open: {counted}")
 
 
-@live("load: a process with the number of one that leaked and ended is not accused of it", group="load")
+@live("load: a process with the number of one that leaked and ended is not accused of it", group="hardship")
 def same_number(bench):
     taken = set(os.listdir("/proc"))
     pid = random.choice([pid for pid in range(20000, 32000) if str(pid) not in taken])
@@ -185,7 +185,7 @@ def no_cgroups():
         return "a hierarchy of memory cgroups"
 
 
-@live("load: with 100 MB for dbleak and its maps a leak is found", group="load", without=no_cgroups)
+@live("load: with 100 MB for dbleak and its maps a leak is found", group="hardship", without=no_cgroups)
 def small_memory(bench):
     folder = small_cgroup(bench, 100 * MEGA)
 
@@ -203,7 +203,7 @@ def small_memory(bench):
     only(bench, look, leaker)
 
 
-@live("load: a leaker that is killed for want of memory is found all the same", group="load", without=no_cgroups)
+@live("load: a leaker that is killed for want of memory is found all the same", group="hardship", without=no_cgroups)
 def out_of_memory(bench):
     folder = small_cgroup(bench, 60 * MEGA)
     process = started(bench, "--duration", 10)
@@ -272,7 +272,7 @@ while os.read(pipe, 65536): pass
 
 
 @live("load: a recording into a pipe that is read no more costs the recording, and not the report", needs=("postgresql",),
-      group="load")
+      group="hardship")
 def hanging_recording(bench):
     leaker = population(bench)
     pipe = bench.file("pipe")
@@ -298,7 +298,7 @@ def hanging_recording(bench):
 POSSIBLE = "/sys/devices/system/cpu/possible"
 
 
-@live("load: on a host of 512 possible processors a leak is found, within the memory that it may have", group="load")
+@live("load: on a host of 512 possible processors a leak is found, within the memory that it may have", group="hardship")
 def many_processors(bench):
     fake = bench.file("possible")
     with open(fake, "w") as file:
