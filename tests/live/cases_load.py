@@ -173,6 +173,59 @@ def killed_in_each_phase(bench):
     bench.check(all(client.alive() for client in bench.clients), "a client has ended")
 
 
+def kernel_log():
+    """What the kernel says from now on is read from it."""
+    log = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
+    os.lseek(log, 0, os.SEEK_END)
+    return log
+
+
+def said_by_kernel(log):
+    said = []
+    while True:
+        try:
+            said.append(os.read(log, 8192).decode(errors="replace"))
+        except BlockingIOError:
+            os.close(log)
+            return said
+        except BrokenPipeError:
+            continue  # lines that were overwritten meanwhile
+
+
+def kill_all_of(session, seconds):
+    """Kills what runs in a session, again and again; how many there were."""
+    deadline, killed_ones = time.monotonic() + seconds, set()
+    while time.monotonic() < deadline:
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                if os.getsid(int(pid)) == session:
+                    os.kill(int(pid), signal.SIGKILL)
+                    killed_ones.add(pid)
+            except ProcessLookupError:
+                continue
+    return len(killed_ones)
+
+
+@live("load: whoever takes the probes out is killed, and they come out all the same", group="load")
+def killed_removers(bench):
+    leaker = population(bench)
+    before, ours = harness.kernel_objects(), set(bench.dbleak.pids)
+    log = kernel_log()
+    for then in (0, 0.005, 0.01, 0.02, 0.03, 0.04):  # it takes them out once dbleak is gone
+        process = started(bench, "-p", leaker.pid, "--max-overhead", "100")
+        time.sleep(1)  # until the libraries are probed
+        process.kill()
+        time.sleep(then)
+        bench.shown[then] = kill_all_of(process.pid, 0.5)
+        process.wait()
+        process.stdout.close()
+        process.stderr.close()
+    left = harness.left_behind(before, bench.dbleak.pids - ours)
+    bench.check(not left, f"left behind: {left[:8]}")
+    leaks = [line for line in said_by_kernel(log) if "leaking uprobe" in line]
+    bench.check(not leaks, f"the kernel lost {len(leaks)} probes: {leaks[:1]}")
+
+
 def no_cgroups():
     """The older hierarchy has one for memory; in the newer one it must be handed down."""
     older, newer = (above for above, _ in HIERARCHIES)

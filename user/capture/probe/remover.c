@@ -4,9 +4,9 @@
  *
  *   dbleak                           child
  *   KEEP set, descriptors ────────►  a set in its table
- *   TAKE_OUT set ─────────────────►  a thread closes them; the table forgets the set
+ *   TAKE_OUT set ─────────────────►  processes that end close them; the table forgets the set
  *                 ◄──────────────── DONE set
- *   (the socket closes) ──────────►  threads close all that is left; the child ends with the last
+ *   (the socket closes) ──────────►  the same for all that is left; the child ends after the last
  */
 #include "user/capture/probe/remover.h"
 
@@ -16,7 +16,6 @@
 #include <pthread.h>
 #include <seccomp.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,15 +30,14 @@
 #include "user/system/debug.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define FDS_AT_ONCE  64		/* descriptors in a message; the kernel takes 253 */
-#define SEND_MS	     200	/* the child's queue is full: it makes room at once, or hangs */
-#define SOON_MS	     500	/* a set is taken out in some 50 ms */
-#define AT_ONCE_MS   3000	/* a program has died: on a busy host, too */
-#define CLOSE_MS     2000	/* hundreds of sets, on a busy host */
-#define STACK_BYTES  (64 << 10) /* of a thread that only closes */
+#define FDS_AT_ONCE  64	  /* descriptors in a message; the kernel takes 253 */
+#define SEND_MS	     200  /* the child's queue is full: it makes room at once, or hangs */
+#define SOON_MS	     500  /* a set is taken out in some 50 ms */
+#define AT_ONCE_MS   3000 /* a program has died: on a busy host, too */
+#define CLOSE_MS     2000 /* hundreds of sets, on a busy host */
 #define SETS_GROW    64
-#define THREADS_MOST 64
-#define CLOSED_ALONE 4 /* a link or two for each kind: closed in their order */
+#define HANDS_MOST   32 /* processes that share a set */
+#define CLOSED_ALONE 4	/* a link or two for each kind: one process closes them all */
 
 enum remover_word { KEEP, TAKE_OUT, TAKE_OUT_AT_ONCE, DONE };
 
@@ -69,8 +67,8 @@ struct kept {
 	uint64_t set;
 	size_t count, size;
 	int *fds;
-	bool wanted;  /* its DONE */
-	bool at_once; /* in any order */
+	bool wanted; /* its DONE */
+	bool at_once;
 };
 
 static struct {
@@ -125,105 +123,121 @@ static void remover_put(uint64_t set, const int *fds, size_t n)
 			close(fds[i]);
 }
 
-/* Descriptors that threads close, the last one first. */
-struct closing {
-	const int *fds;
-	size_t count;
-	atomic_size_t next;
-};
-
-static void *close_next(void *context)
-{
-	struct closing *c = context;
-	size_t i;
-
-	while ((i = atomic_fetch_add(&c->next, 1)) < c->count)
-		close(c->fds[c->count - 1 - i]);
-	return NULL;
-}
-
-/* Some threads share them: the kernel waits for all processors at each, and waits overlap. */
-static void close_all(const int *fds, size_t count, size_t alone)
-{
-	struct closing c = {.fds = fds, .count = count};
-	pthread_t threads[THREADS_MOST];
-	size_t running = 0;
-
-	while (count > alone && running < THREADS_MOST && running < count &&
-	       !pthread_create(&threads[running], NULL, close_next, &c))
-		running++;
-	close_next(&c);
-	while (running)
-		pthread_join(threads[--running], NULL);
-}
-
-static void close_and_tell(struct kept *k)
-{
-	const struct remover_message done = {.word = DONE, .set = k->set};
-
-	close_all(k->fds, k->count, k->at_once ? 1 : CLOSED_ALONE);
-	free(k->fds);
-	if (k->wanted)
-		(void)!send(0, &done, sizeof(done), MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
-/* Threads that close a set.  The child ends after the last: a thread that is killed inside the
- * kernel leaves its probes in until the host starts anew ("failed to unregister, leaking uprobe").
+/*
+ * Hands: processes that end, and so close what they hold.
+ *
+ * A close that takes a probe out must not meet SIGKILL, nor the end of a container: the kernel
+ * would give up halfway ("failed to unregister, leaking uprobe"), and the probe would stay in until
+ * the host restarts.  No signal reaches a process of one thread that ends.  So each hand holds its
+ * links alone, and then ends; whoever waits for it knows that they are out.
  */
 static struct {
-	pthread_mutex_t lock;
-	pthread_cond_t fewer;
-	size_t running;
-} taking = {.lock = PTHREAD_MUTEX_INITIALIZER, .fewer = PTHREAD_COND_INITIALIZER};
+	struct hand {
+		pid_t pid;
+		uint64_t set;
+		bool wanted; /* the DONE of its set */
+	} * all;
+	size_t count, size;
+} hands;
 
-static void taking_add(int change)
+static int highest; /* descriptor that was received */
+
+static bool hands_reserve(void)
 {
-	pthread_mutex_lock(&taking.lock);
-	taking.running += (size_t)change;
-	pthread_cond_signal(&taking.fewer);
-	pthread_mutex_unlock(&taking.lock);
-}
+	struct hand *more;
 
-static void wait_for_taking(void)
-{
-	pthread_mutex_lock(&taking.lock);
-	while (taking.running)
-		pthread_cond_wait(&taking.fewer, &taking.lock);
-	pthread_mutex_unlock(&taking.lock);
-}
-
-static void *take_out(void *context)
-{
-	struct kept *k = context;
-
-	close_and_tell(k);
-	free(k);
-	taking_add(-1);
-	return NULL;
-}
-
-/* Closes a set in a thread of its own: another set may hang. */
-static bool take_out_in_thread(const struct kept *k)
-{
-	struct kept *own = malloc(sizeof(*own));
-	pthread_attr_t attr;
-	pthread_t thread;
-	bool made;
-
-	if (!own)
+	if (hands.count < hands.size)
+		return true;
+	more = realloc(hands.all, (hands.size + SETS_GROW) * sizeof(*more));
+	if (!more)
 		return false;
-	*own = *k;
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	taking_add(1);
-	made = !pthread_create(&thread, &attr, take_out, own);
-	pthread_attr_destroy(&attr);
-	if (!made) {
-		taking_add(-1);
-		free(own);
+	hands.all = more;
+	hands.size += SETS_GROW;
+	return true;
+}
+
+/* Lets go of all but its own, says so, and ends when the remover has closed its copies. */
+static _Noreturn void hand_ends(const bool *own, int wire)
+{
+	char word = 0;
+
+	for (int fd = 0; fd <= highest; fd++)
+		if (!own[fd] && fd != wire)
+			close(fd);
+	(void)!send(wire, &word, 1, MSG_NOSIGNAL);
+	(void)!recv(wire, &word, 1, 0);
+	_exit(0);
+}
+
+/* Makes a hand for each step-th descriptor from the first on, and closes them here.  Where there
+ * can be none, that takes the probes out.  Returns the hand; not above 0: there is none. */
+static pid_t hand_make(const int *fds, size_t count, size_t first, size_t step)
+{
+	bool *own = calloc((size_t)highest + 1, sizeof(*own));
+	int pair[2] = {-1, -1};
+	pid_t hand = -1;
+	char word;
+
+	for (size_t i = first; own && i < count; i += step)
+		own[fds[i]] = true;
+	if (own && !socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		hand = fork();
+	if (!hand) {
+		close(pair[0]);
+		hand_ends(own, pair[1]);
+	}
+	close(pair[1]);
+	if (hand > 0)
+		(void)!recv(pair[0], &word, 1, 0);
+	for (size_t i = first; i < count; i += step)
+		close(fds[i]);
+	close(pair[0]);
+	free(own);
+	return hand;
+}
+
+static void tell_done(uint64_t set)
+{
+	const struct remover_message done = {.word = DONE, .set = set};
+
+	(void)!send(0, &done, sizeof(done), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* Several hands share a large set: the kernel waits for all processors at each link, and waits
+ * overlap.  Returns how many there are. */
+static size_t hand_out(const struct kept *k)
+{
+	size_t step = k->count > (k->at_once ? 1 : CLOSED_ALONE) ? k->count : 1, made = 0;
+
+	if (step > HANDS_MOST)
+		step = HANDS_MOST;
+	for (size_t i = 0; i < step && i < k->count; i++) {
+		bool room = hands_reserve();
+		pid_t hand = hand_make(k->fds, k->count, i, step);
+
+		if (hand <= 0 || !room)
+			continue;
+		hands.all[hands.count++] = (struct hand){hand, k->set, k->wanted};
+		made++;
 	}
 	return made;
+}
+
+static void hand_ended(pid_t pid)
+{
+	struct hand ended = {};
+
+	for (size_t i = 0; i < hands.count; i++)
+		if (hands.all[i].pid == pid) {
+			ended = hands.all[i];
+			hands.all[i] = hands.all[--hands.count];
+			break;
+		}
+	for (size_t i = 0; i < hands.count; i++)
+		if (hands.all[i].set == ended.set)
+			return;
+	if (ended.wanted)
+		tell_done(ended.set);
 }
 
 static void remover_drop(const struct remover_message *m)
@@ -236,27 +250,27 @@ static void remover_drop(const struct remover_message *m)
 	}
 	taken.wanted = m->wanted;
 	taken.at_once = m->word == TAKE_OUT_AT_ONCE;
-	if (!taken.count || !take_out_in_thread(&taken))
-		close_and_tell(&taken);
+	if (!hand_out(&taken) && taken.wanted)
+		tell_done(taken.set);
+	free(taken.fds);
 }
 
 static void drop_all(void)
 {
-	size_t count = 0, at = 0;
-	int *fds;
+	struct kept all = {.at_once = true};
 
 	for (size_t i = 0; i < held.count; i++)
-		count += held.all[i].count;
-	fds = calloc(count + 1, sizeof(*fds));
+		all.count += held.all[i].count;
+	all.fds = calloc(all.count + 1, sizeof(*all.fds));
+	all.count = 0;
 	for (size_t i = 0; i < held.count; i++)
-		for (size_t k = 0; fds && k < held.all[i].count; k++)
-			fds[at++] = held.all[i].fds[k];
-	if (fds)
-		close_all(fds, count, 1); /* else the end of the process closes them */
+		for (size_t k = 0; all.fds && k < held.all[i].count; k++)
+			all.fds[all.count++] = held.all[i].fds[k];
+	hand_out(&all); /* without memory the end of this process closes them */
 }
 
 static const int allowed[] = {
-#ifdef __SANITIZE_ADDRESS__ /* a thread of its own needs more */
+#ifdef __SANITIZE_ADDRESS__ /* a process of its own needs more */
 	SCMP_SYS(sigaltstack),
 	SCMP_SYS(prctl),
 	SCMP_SYS(gettid),
@@ -269,22 +283,22 @@ static const int allowed[] = {
 	SCMP_SYS(newfstatat),
 #endif
 	SCMP_SYS(recvmsg),
+	SCMP_SYS(recvfrom),
 	SCMP_SYS(sendto),
+	SCMP_SYS(ppoll),
+	SCMP_SYS(socketpair),
 	SCMP_SYS(close),
+	SCMP_SYS(wait4),
 	SCMP_SYS(futex),
 	SCMP_SYS(clone),
 	SCMP_SYS(mmap),
-	SCMP_SYS(mprotect),
 	SCMP_SYS(munmap),
-	SCMP_SYS(madvise),
 	SCMP_SYS(brk),
-	SCMP_SYS(exit),
 	SCMP_SYS(exit_group),
 	SCMP_SYS(rt_sigreturn),
 	SCMP_SYS(rt_sigprocmask),
 	SCMP_SYS(set_robust_list),
-	SCMP_SYS(rseq),
-	SCMP_SYS(sched_getaffinity)};
+	SCMP_SYS(rseq)};
 
 static int remover_filter_calls(void)
 {
@@ -293,9 +307,6 @@ static int remover_filter_calls(void)
 
 	for (size_t i = 0; i < COUNT(allowed) && !err; i++)
 		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
-	/* The C library makes threads by clone where clone3 is not there. */
-	if (!err)
-		err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 	if (!err)
 		err = seccomp_load(filter);
 	seccomp_release(filter);
@@ -323,7 +334,41 @@ static bool remover_receive(struct remover_message *m, int fds[FDS_AT_ONCE], siz
 		*n = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 		memcpy(fds, CMSG_DATA(head), *n * sizeof(int));
 	}
+	for (size_t i = 0; i < *n; i++)
+		if (fds[i] > highest)
+			highest = fds[i];
 	return got == sizeof(*m);
+}
+
+static void wake(int sig)
+{
+	(void)sig;
+}
+
+/* Waits for a message, and tells of the hands that end meanwhile. */
+static void wait_for_message(void)
+{
+	struct pollfd wire = {.fd = 0, .events = POLLIN};
+	sigset_t none;
+	pid_t pid;
+
+	sigemptyset(&none);
+	do
+		while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+			hand_ended(pid);
+	while (ppoll(&wire, 1, NULL, &none) < 0);
+}
+
+/* Only SIGCHLD counts, and that only while nothing is done. */
+static void remover_ignore_signals(void)
+{
+	sigset_t child;
+
+	for (int sig = 1; sig < SIGRTMIN; sig++)
+		signal(sig, sig == SIGCHLD ? wake : SIG_IGN);
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	sigprocmask(SIG_SETMASK, &child, NULL);
 }
 
 static _Noreturn void remover_serve(int wire)
@@ -332,8 +377,7 @@ static _Noreturn void remover_serve(int wire)
 	int fds[FDS_AT_ONCE];
 	size_t n;
 
-	for (int sig = 1; sig < SIGRTMIN; sig++)
-		signal(sig, SIG_IGN);
+	remover_ignore_signals();
 	prctl(PR_SET_NAME, "dbleak-remover");
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (dup2(wire, 0) < 0)
@@ -343,13 +387,14 @@ static _Noreturn void remover_serve(int wire)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || capng_apply(CAPNG_SELECT_CAPS) ||
 	    remover_filter_calls())
 		_exit(1);
-	while (remover_receive(&m, fds, &n))
+	for (wait_for_message(); remover_receive(&m, fds, &n); wait_for_message())
 		if (m.word == KEEP)
 			remover_put(m.set, fds, n);
 		else
 			remover_drop(&m);
 	drop_all();
-	wait_for_taking();
+	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+		;
 	_exit(0);
 }
 

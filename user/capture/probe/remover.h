@@ -7,7 +7,8 @@
  * in a memory group that is full.  So the child holds a descriptor of each link as well, and closes
  * its own last: what we close is never the last one, and so we never wait.
  *
- * The child ends with its socket, and takes out all that is left: also when we are killed.
+ * The child ends with its socket, and takes out all that is left: also when we are killed.  If
+ * somebody kills the child, too, its end does that.
  */
 #ifndef DBLEAK_CAPTURE_REMOVER_H
 #define DBLEAK_CAPTURE_REMOVER_H
@@ -33,8 +34,8 @@ void remover_close(struct remover *r);
 uint64_t remover_keep(struct remover *r, const int *fds, size_t n);
 /* Closes the descriptors of n sets in the child; 0 is no set.  The caller has closed its own. */
 enum remover_haste {
-	REMOVER_LATER,	 /* the last of each set first, and nobody waits */
-	REMOVER_SOON,	 /* so, and the caller waits, half a second at most */
+	REMOVER_LATER,	 /* nobody waits */
+	REMOVER_SOON,	 /* the caller waits, half a second at most */
 	REMOVER_AT_ONCE, /* all at the same time, and the caller waits three seconds at most */
 };
 void remover_take_out(struct remover *r, const uint64_t *sets, size_t n, enum remover_haste haste);

@@ -2,9 +2,7 @@
 /* The child that closes descriptors last.  A pipe shows whether somebody still holds its end. */
 #include "user/capture/probe/remover.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,17 +10,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "user/system/clock.h"
-
 #define MANY	    200
 #define PATIENCE_MS 5000
-#define LINGER_S    1
 
 static struct remover *remover;
 
@@ -133,46 +127,6 @@ static void all_is_closed_when_its_owner_is_gone(void **state)
 	close(ends[0]);
 }
 
-/* A connection whose close waits: nobody reads what was sent. */
-static int slow_to_close(int *reader)
-{
-	const struct linger wait = {.l_onoff = 1, .l_linger = LINGER_S};
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int writer = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	static const char much[1 << 16];
-	socklen_t size = sizeof(at);
-
-	assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof(at)), 0);
-	assert_int_equal(listen(listener, 1), 0);
-	assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &size), 0);
-	assert_int_equal(connect(writer, (struct sockaddr *)&at, sizeof(at)), 0);
-	*reader = accept(listener, NULL, NULL);
-	assert_true(*reader >= 0);
-	close(listener);
-	assert_int_equal(setsockopt(writer, SOL_SOCKET, SO_LINGER, &wait, sizeof(wait)), 0);
-	while (send(writer, much, sizeof(much), MSG_DONTWAIT) > 0)
-		;
-	return writer;
-}
-
-/* A child that ended sooner would kill the thread that closes, inside the kernel. */
-static void the_child_ends_after_all_that_it_closes(void **state)
-{
-	int reader, writer = slow_to_close(&reader);
-	uint64_t set = remover_keep(remover, &writer, 1), begin;
-
-	(void)state;
-	assert_true(set);
-	close(writer);
-	begin = clock_monotonic_ms();
-	remover_take_out(remover, &set, 1, REMOVER_LATER);
-	remover_close(remover);
-	remover = NULL;
-	assert_true(clock_monotonic_ms() - begin > LINGER_S * 900);
-	close(reader);
-}
-
 static void without_a_child_nothing_is_kept(void **state)
 {
 	const uint64_t none = 0;
@@ -198,8 +152,6 @@ int main(void)
 						close_remover),
 		cmocka_unit_test_setup_teardown(all_is_closed_when_its_owner_is_gone, open_remover,
 						close_remover),
-		cmocka_unit_test_setup_teardown(the_child_ends_after_all_that_it_closes,
-						open_remover, close_remover),
 		cmocka_unit_test_setup_teardown(without_a_child_nothing_is_kept, open_remover,
 						close_remover),
 	};
