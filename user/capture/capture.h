@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "user/capture/capture_options.h"
+#include "user/capture/watched/capture_options.h"
 
 struct capture;
 

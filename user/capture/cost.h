@@ -5,7 +5,7 @@
 #ifndef DBLEAK_CAPTURE_COST_H
 #define DBLEAK_CAPTURE_COST_H
 
-#include "user/capture/capture_state.h"
+#include "user/capture/watched/context.h"
 
 void cost_tell_losses(struct capture *c);
 void cost_tell(struct capture *c);

@@ -15,7 +15,7 @@
 #include "user/capture/memory/heap.h"
 #include "user/capture/kernel/kernel.h"
 #include "user/capture/memory/library_heap.h"
-#include "user/capture/owner.h"
+#include "user/capture/watched/owner.h"
 #include "user/capture/probe/reach.h"
 #include "user/capture/stack/present.h"
 #include "user/capture/stack/reader.h"

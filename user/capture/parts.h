@@ -5,7 +5,7 @@
 #ifndef DBLEAK_CAPTURE_PARTS_H
 #define DBLEAK_CAPTURE_PARTS_H
 
-#include "user/capture/capture_state.h"
+#include "user/capture/watched/context.h"
 
 /* 0 or -errno. */
 int parts_open_readers(struct capture *c);

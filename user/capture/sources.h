@@ -10,7 +10,7 @@
 
 #include <poll.h>
 
-#include "user/capture/capture_state.h"
+#include "user/capture/watched/context.h"
 #include "user/capture/host/procfs.h"
 
 #define SOURCE_FDS 3

@@ -3,7 +3,7 @@
  * owner.c - the processes that own what is watched: who they are, what memory they hold, and
  * which of their connections cannot be read.  Each is told once, and again when it changes.
  */
-#include "user/capture/owner.h"
+#include "user/capture/watched/owner.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -8,7 +8,7 @@
 #ifndef DBLEAK_CAPTURE_SESSION_H
 #define DBLEAK_CAPTURE_SESSION_H
 
-#include "user/capture/capture_state.h"
+#include "user/capture/watched/context.h"
 
 /* Asks once the first look is done, and takes the answer when it comes. */
 void sessions_begin(struct capture *c);

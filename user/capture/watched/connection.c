@@ -5,7 +5,7 @@
  * A connection missing from two sweeps in a row is gone (one may miss it: the kernel's iterator
  * counts its way through a list that changes under it).
  */
-#include "user/capture/connection.h"
+#include "user/capture/watched/connection.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -17,8 +17,8 @@
 #include "user/capture/clientlib/client.h"
 #include "user/capture/kernel/kernel.h"
 #include "user/capture/kernel/kernel_client.h"
-#include "user/capture/owner.h"
-#include "user/capture/startup.h"
+#include "user/capture/watched/owner.h"
+#include "user/capture/watched/startup.h"
 #include "user/capture/host/procfs.h"
 
 static uint8_t library_sign(const struct owner *o, uint8_t database)

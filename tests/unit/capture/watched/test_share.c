@@ -11,8 +11,8 @@
 
 #include "user/capture/kernel/kernel_room.h"
 #include "user/capture/kernel/kernel_share.h"
-#include "user/capture/owner.h"
-#include "user/capture/share.h"
+#include "user/capture/watched/owner.h"
+#include "user/capture/watched/share.h"
 
 #define GREEDY 7
 #define SMALL  8

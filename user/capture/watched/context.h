@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * capture_state.h - what the files that make up a capture share; nobody else includes it.
+ * context.h - what the files that make up a capture share: its parts, what it has told, and the way
+ * of a record to the sink.  Only this room and the files that conduct it include it.
  */
-#ifndef DBLEAK_CAPTURE_CAPTURE_STATE_H
-#define DBLEAK_CAPTURE_CAPTURE_STATE_H
+#ifndef DBLEAK_CAPTURE_CONTEXT_H
+#define DBLEAK_CAPTURE_CONTEXT_H
 
 #include "user/base/table.h"
 #include "user/capture/kernel/births.h"
-#include "user/capture/capture_options.h"
-#include "user/capture/clocks.h"
+#include "user/capture/watched/capture_options.h"
+#include "user/capture/watched/clocks.h"
 #include "user/capture/host/peer.h"
 
 #define SECOND_NS     1000000000ULL

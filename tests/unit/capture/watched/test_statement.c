@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "user/capture/kernel/kernel.h"
-#include "user/capture/statement.h"
+#include "user/capture/watched/statement.h"
 
 #define ID 7
 

@@ -6,7 +6,7 @@
 #ifndef DBLEAK_CAPTURE_SHARE_H
 #define DBLEAK_CAPTURE_SHARE_H
 
-#include "user/capture/capture_state.h"
+#include "user/capture/watched/context.h"
 
 /* Looks at a process of the kernel's ledger, and tells what was not followed of it. */
 void share_look(struct capture *c, uint32_t pid, const struct process *p);

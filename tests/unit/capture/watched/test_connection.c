@@ -11,10 +11,10 @@
 #include <string.h>
 
 #include "user/capture/clientlib/client.h"
-#include "user/capture/connection.h"
+#include "user/capture/watched/connection.h"
 #include "user/capture/kernel/kernel.h"
 #include "user/capture/kernel/kernel_client.h"
-#include "user/capture/owner.h"
+#include "user/capture/watched/owner.h"
 
 #define ID  5
 #define PID 77

@@ -2,7 +2,7 @@
 /*
  * share.c - see share.h.
  */
-#include "user/capture/share.h"
+#include "user/capture/watched/share.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "user/capture/kernel/kernel.h"
 #include "user/capture/kernel/kernel_room.h"
 #include "user/capture/kernel/kernel_share.h"
-#include "user/capture/owner.h"
+#include "user/capture/watched/owner.h"
 
 /* A process with fewer entries than one part of so many of the table is not the cause. */
 #define MOST_LEAST 16

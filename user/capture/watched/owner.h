@@ -5,7 +5,7 @@
 #ifndef DBLEAK_CAPTURE_OWNER_H
 #define DBLEAK_CAPTURE_OWNER_H
 
-#include "user/capture/capture_state.h"
+#include "user/capture/watched/context.h"
 
 struct process;
 

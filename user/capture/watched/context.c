@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * capture_state.c - the way of a record to the sink.
+ * context.c - the way of a record to the sink.
  */
-#include "user/capture/capture_state.h"
+#include "user/capture/watched/context.h"
 
 #include "user/system/clock.h"
 

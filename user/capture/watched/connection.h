@@ -5,7 +5,7 @@
 #ifndef DBLEAK_CAPTURE_CONNECTION_H
 #define DBLEAK_CAPTURE_CONNECTION_H
 
-#include "user/capture/capture_state.h"
+#include "user/capture/watched/context.h"
 
 /* Records of the kernel half: a connection's state, its first bytes, its id alone (listed, but
  * unchanged), and for a connection whose opener ended, one who holds it still. */

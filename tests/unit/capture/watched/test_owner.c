@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/support/extent.h"
-#include "user/capture/owner.h"
+#include "user/capture/watched/owner.h"
 #include "user/capture/clientlib/client.h"
 #include "user/capture/host/procfs.h"
 #include "user/capture/host/program_facts.h"

@@ -2,7 +2,7 @@
 /*
  * statement.c - what was sent to a database: its text goes on without its literals.
  */
-#include "user/capture/statement.h"
+#include "user/capture/watched/statement.h"
 
 #include <stddef.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 /*
  * clocks.c - see clocks.h.
  */
-#include "user/capture/clocks.h"
+#include "user/capture/watched/clocks.h"
 
 #include "user/system/clock.h"
 

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "user/capture/clocks.h"
+#include "user/capture/watched/clocks.h"
 
 #define SECOND 1000000000ULL
 #define YEAR   (365 * 24 * 3600 * SECOND)

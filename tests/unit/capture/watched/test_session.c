@@ -12,9 +12,9 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include "user/capture/connection.h"
+#include "user/capture/watched/connection.h"
 #include "user/capture/dsn/asker.h"
-#include "user/capture/session.h"
+#include "user/capture/watched/session.h"
 
 #define ID     5
 #define CLIENT 40000

@@ -2,7 +2,7 @@
 /*
  * startup.c - keys and values, each ended by a NUL.
  */
-#include "user/capture/startup.h"
+#include "user/capture/watched/startup.h"
 
 #include <stdio.h>
 #include <string.h>

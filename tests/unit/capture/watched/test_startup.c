@@ -10,7 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "user/capture/startup.h"
+#include "user/capture/watched/startup.h"
 
 static const char whole[] = "user\0app\0database\0shop\0application_name\0web";
 

@@ -5,7 +5,7 @@
 #ifndef DBLEAK_CAPTURE_STATEMENT_H
 #define DBLEAK_CAPTURE_STATEMENT_H
 
-#include "user/capture/capture_state.h"
+#include "user/capture/watched/context.h"
 
 void statement_sql(struct capture *c, const struct ev_head *record);
 void statement_prepared(struct capture *c, const struct ev_head *record);

@@ -4,7 +4,7 @@
  *
  * A join that is not certain is none: a wrong one would tell of another program's transaction.
  */
-#include "user/capture/session.h"
+#include "user/capture/watched/session.h"
 
 #include <ifaddrs.h>
 #include <netinet/in.h>
@@ -16,7 +16,7 @@
 
 #include "user/base/redact.h"
 #include "user/base/sql.h"
-#include "user/capture/connection.h"
+#include "user/capture/watched/connection.h"
 #include "user/capture/dsn/asker.h"
 
 #define AGE_MOST 1e9 /* seconds; more is no age */

@@ -9,10 +9,10 @@
 #include <stdint.h>
 
 #include "bpf/event.h"
-#include "user/capture/helpers.h"
 #include "user/capture/host/select.h"
 
 struct asker;
+struct helpers;
 
 /* Takes one record, valid during the call.  Returns 0, or -errno to end the capture. */
 typedef int (*capture_sink)(void *context, const struct ev_head *record);
