@@ -170,21 +170,6 @@ int memory_open_file(uint32_t pid, int held)
 	return fetcher ? fetcher_open_file(fetcher, pid, held) : file_open_held(held, 0);
 }
 
-int memory_open_mapped(uint32_t pid, uint64_t start, uint64_t end)
-{
-	char path[80];
-	int held, fd;
-
-	snprintf(path, sizeof(path), "/proc/%u/map_files/%llx-%llx", pid, (unsigned long long)start,
-		 (unsigned long long)end);
-	held = open(path, O_PATH | O_CLOEXEC);
-	if (held < 0)
-		return -errno;
-	fd = memory_open_file(pid, held);
-	close(held);
-	return fd;
-}
-
 ssize_t memory_task(uint32_t pid, fetch_task *task, const void *in, size_t n, void *out,
 		    size_t size)
 {

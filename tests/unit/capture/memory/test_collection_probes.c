@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "user/capture/host/memory.h"
 #include "user/capture/kernel/kernel_collections.h"
 #include "user/capture/probe/usdt.h"
 
@@ -88,6 +89,15 @@ void probes_detach(struct probe_links *links)
 void probes_detach_later(struct probe_links *links)
 {
 	probes_detach(links);
+}
+
+/* The kernel opens mapped files for few, and would open this one at that place. */
+int memory_open_mapped(uint32_t pid, uint64_t start, uint64_t end)
+{
+	assert_int_equal(pid, getpid());
+	assert_int_equal(start, (uintptr_t)mapped);
+	assert_int_equal(end - start, 4096);
+	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
 int elf_open(struct elf_file **out, int fd)
