@@ -353,6 +353,41 @@ static void a_reply_is_all_its_parts(void **state)
 }
 
 /* Whatever lies there, every reader ends and stays within its bounds (ASan looks on). */
+#define REPLY	 0x20000010ULL
+#define ELEMENTS 0x10000010ULL
+
+/* A reply whose list of elements is a sparse mapping: it takes no memory, and has no end. */
+static ssize_t read_endless(const struct memory *m, uint64_t address, void *to, size_t size)
+{
+	const struct chunk list = {0, 1ULL << 39 | CHUNK_MAPPED}, reply = {0, 80},
+			   next = {0, 32 | CHUNK_BEFORE_USED};
+	const uint64_t fields[] = {2, 0, 0, 0, 0, 0, 1ULL << 35, ELEMENTS};
+
+	++*(size_t *)(uintptr_t)m->context;
+	memset(to, 0, size);
+	if (address == ELEMENTS - sizeof(list))
+		memcpy(to, &list, size);
+	else if (address == REPLY - sizeof(reply))
+		memcpy(to, &reply, size);
+	else if (address == REPLY - sizeof(reply) + 80)
+		memcpy(to, &next, size);
+	else if (address == REPLY)
+		memcpy(to, fields, size);
+	return (ssize_t)size;
+}
+
+static void an_object_without_end_is_given_up(void **state)
+{
+	size_t reads = 0;
+	const struct memory endless = {.read = read_endless, .context = &reads};
+	const struct object_fields none = {};
+	struct object_size size = object_size(&endless, &none, "redisReply", REPLY, 0);
+
+	(void)state;
+	assert_true(size.bytes == UNKNOWN64);
+	assert_in_range(reads, 1000, 20000);
+}
+
 static void any_bytes_are_survived(void **state)
 {
 	static const struct object_fields fields = {{.offset = 8, .size = 8}, {.size = 4}};
@@ -403,6 +438,7 @@ int main(void)
 		cmocka_unit_test_setup(a_sqlite_connection_is_its_pages, clean),
 		cmocka_unit_test_setup(a_page_cache_that_does_not_fit_is_none, clean),
 		cmocka_unit_test_setup(a_reply_is_all_its_parts, clean),
+		cmocka_unit_test(an_object_without_end_is_given_up),
 		cmocka_unit_test_setup(any_bytes_are_survived, clean),
 	};
 
