@@ -99,6 +99,9 @@
 	"requests-unanswered", "%u request%s no answer yet, the oldest for %.0f s"
 #define EVIDENCE_UNUSED_SINCE \
 	"unused-since", "%zu connections are idle, and none was used since those requests came"
+#define EVIDENCE_MAY_WAIT_FOR_OTHERS \
+	"may-wait-for-others",       \
+		"requests that wait for something else, such as long polls, look the same"
 #define EVIDENCE_POOL_BY_NAME \
 	"pool-by-its-words", "only the words of that line say that they wait for a connection"
 

@@ -202,6 +202,8 @@ static void pool_found(struct rule_input *s, const struct pool_held *h, const st
 		finding_because(s, f, EVIDENCE_HELD_IDLE, h->count, h->count,
 				seconds(s->now_ns - h->latest_ns));
 	tell_waiters(s, f, w);
+	if (w->requests && !are_taken(h))
+		finding_because(s, f, EVIDENCE_MAY_WAIT_FOR_OTHERS);
 	finding_from(s, f, &h->from, false);
 	holder_show(s, &f->holder, h->first);
 	if (f->holder.state == HOLDER_UNKNOWN)

@@ -21,14 +21,6 @@ static void collects(enum ev_collector collector, uint64_t full, uint64_t partia
 	story_tell(&c, EV_COLLECTIONS, sizeof(c));
 }
 
-static bool has_evidence(const struct finding_view *f, const char *code)
-{
-	for (size_t i = 0; i < f->evidence_count; i++)
-		if (!strcmp(f->evidence_facts[i].code, code))
-			return true;
-	return false;
-}
-
 static const struct finding_view *found_leak(void)
 {
 	const struct finding_view *f;

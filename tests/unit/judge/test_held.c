@@ -16,14 +16,6 @@ static const struct finding_view *expect(enum cause cause, enum verdict verdict_
 	return f;
 }
 
-static bool has_evidence(const struct finding_view *f, const char *code)
-{
-	for (size_t i = 0; i < f->evidence_count; i++)
-		if (!strcmp(f->evidence_facts[i].code, code))
-			return true;
-	return false;
-}
-
 static void run_begins(void)
 {
 	story_begins_in(EV_MODE_RUN);

@@ -56,6 +56,7 @@ static void requests_behind_a_full_pool_are_found(void **state)
 	assert_non_null(f);
 	assert_int_equal(f->verdict, VERDICT_STUCK);
 	assert_int_equal(f->confidence, CONFIDENCE_POSSIBLE);
+	assert_true(has_evidence(f, "may-wait-for-others"));
 	assert_int_equal(f->open, 10);
 	assert_int_equal(f->waiters.count, 6);
 	assert_true(f->waiters.requests);
@@ -88,6 +89,7 @@ static void connections_inside_transactions_make_it_likely(void **state)
 	look_twice(v, 1.01);
 	assert_non_null(found());
 	assert_int_equal(found()->confidence, CONFIDENCE_LIKELY);
+	assert_false(has_evidence(found(), "may-wait-for-others"));
 	assert_int_equal(found()->waiters.count, 1);
 }
 

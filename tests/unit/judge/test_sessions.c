@@ -44,14 +44,6 @@ static const struct finding_view *stuck(void)
 	return f;
 }
 
-static bool has_evidence(const struct finding_view *f, const char *code)
-{
-	for (size_t i = 0; i < f->evidence_count; i++)
-		if (!strcmp(f->evidence_facts[i].code, code))
-			return true;
-	return false;
-}
-
 static void an_answer_tells_age_sql_names_and_what_to_end(void **state)
 {
 	const struct finding_view *f;

@@ -672,6 +672,14 @@ static inline const struct finding_view *finding(const struct process_view *p, e
 	return NULL;
 }
 
+static inline bool has_evidence(const struct finding_view *f, const char *code)
+{
+	for (size_t i = 0; i < f->evidence_count; i++)
+		if (!strcmp(f->evidence_facts[i].code, code))
+			return true;
+	return false;
+}
+
 static inline void story_ends(void)
 {
 	view_close(story.view);
