@@ -90,6 +90,8 @@ def probed_within(process, path, deadline):
 @live("more copies of a library than have room at once, one after the other, are all probed", needs=(),
       group="weeks", without=no_overlay)
 def many_copies(bench):
+    # A watch looks into files within its budget, and the kernel takes longer to probe them on a busy host.
+    patience = 60
     path = bench.file("copies")
     os.makedirs(path)
     watching = bench.dbleak.start("watch", "--json", "--duration", 300)
@@ -99,12 +101,12 @@ def many_copies(bench):
         for number in range(at, at + 12):
             copy = os.path.join(path, f"lib{number}.so")
             shutil.copy(LIBRARY, copy)
-            processes.append(subprocess.Popen(["sleep", "60"], env=dict(os.environ, LD_PRELOAD=copy), start_new_session=True))
+            processes.append(subprocess.Popen(["sleep", "120"], env=dict(os.environ, LD_PRELOAD=copy), start_new_session=True))
             bench.janitor.watch(processes[-1].pid)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + patience
         late = sum(not probed_within(process, os.path.join(path, f"lib{number}.so"), deadline)
                    for number, process in enumerate(processes, at))
-        bench.check(not late, f"{late} of the copies from {at} on were not probed within 20 s")
+        bench.check(not late, f"{late} of the copies from {at} on were not probed within {patience} s")
         bench.janitor.end(*processes)
         for number in range(at, at + 12):
             os.unlink(os.path.join(path, f"lib{number}.so"))

@@ -11,6 +11,8 @@
 #include "my.h"
 #include "pq.h"
 
+#define UNTIL_PROBED_MS 2000 /* a new process is looked at when it has begun */
+
 static size_t before;
 
 static size_t given(void)
@@ -190,8 +192,10 @@ int main(int argc, char **argv)
 {
 	static const struct mode modes[] = {{"pq", pq},	      {"my", my},     {"lite", lite},
 					    {"redis", redis}, {"none", none}, {}};
-	int status = run_mode(modes, argc, argv);
+	int status;
 
+	nap(UNTIL_PROBED_MS);
+	status = run_mode(modes, argc, argv);
 	if (status)
 		return status;
 	ready();
