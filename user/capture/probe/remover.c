@@ -5,17 +5,19 @@
  *   dbleak                           child
  *   KEEP set, descriptors ────────►  a set in its table
  *   TAKE_OUT set ─────────────────►  processes that end close them; the table forgets the set
- *                 ◄──────────────── DONE set
+ *   (end of a pipe) ◄──────────────  closes the other end, which came with TAKE_OUT
  *   (the socket closes) ──────────►  the same for all that is left; the child ends after the last
  */
 #include "user/capture/probe/remover.h"
 
 #include <cap-ng.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <seccomp.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,29 +32,30 @@
 #include "user/system/debug.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define FDS_AT_ONCE  64	  /* descriptors in a message; the kernel takes 253 */
-#define SEND_MS	     200  /* the child's queue is full: it makes room at once, or hangs */
-#define SOON_MS	     500  /* a set is taken out in some 50 ms */
-#define AT_ONCE_MS   3000 /* a program has died: on a busy host, too */
-#define CLOSE_MS     2000 /* hundreds of sets, on a busy host */
+#define FDS_AT_ONCE  64	   /* descriptors in a message; the kernel takes 253 */
+#define SEND_MS	     200   /* the child's queue is full: it makes room at once, or hangs */
+#define SOON_MS	     500   /* a set is taken out in some 50 ms */
+#define AT_ONCE_MS   3000  /* a program has died: on a busy host, too */
+#define CLOSE_MS     2000  /* hundreds of sets, on a busy host */
+#define HUNG_MS	     10000 /* nobody waits again so soon */
 #define SETS_GROW    64
 #define HANDS_MOST   32 /* processes that share a set */
 #define CLOSED_ALONE 4	/* a link or two for each kind: one process closes them all */
 
-enum remover_word { KEEP, TAKE_OUT, TAKE_OUT_AT_ONCE, DONE };
+enum remover_word { KEEP, TAKE_OUT, TAKE_OUT_AT_ONCE };
 
 struct remover_message {
 	uint32_t word;
-	uint32_t wanted; /* with TAKE_OUT: DONE is wanted */
+	uint32_t reserved;
 	uint64_t set;
 };
 
 struct remover {
 	pid_t child;
 	int wire;
-	pthread_mutex_t lock; /* of all below, and of the order on the wire */
+	pthread_mutex_t lock; /* of `sets`, and of the order on the wire; nobody waits under it */
 	uint64_t sets;
-	bool hung; /* it did not answer in time: nobody waits for it again */
+	_Atomic int64_t hung_ms; /* when something took too long last; 0: never */
 };
 
 /* Room for the descriptors of a message. */
@@ -67,7 +70,7 @@ struct kept {
 	uint64_t set;
 	size_t count, size;
 	int *fds;
-	bool wanted; /* its DONE */
+	int done; /* to be closed when the set is out; below 0: nobody waits */
 	bool at_once;
 };
 
@@ -135,7 +138,7 @@ static struct {
 	struct hand {
 		pid_t pid;
 		uint64_t set;
-		bool wanted; /* the DONE of its set */
+		int done; /* of its set */
 	} * all;
 	size_t count, size;
 } hands;
@@ -196,13 +199,6 @@ static pid_t hand_make(const int *fds, size_t count, size_t first, size_t step)
 	return hand;
 }
 
-static void tell_done(uint64_t set)
-{
-	const struct remover_message done = {.word = DONE, .set = set};
-
-	(void)!send(0, &done, sizeof(done), MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
 /* Several hands share a large set: the kernel waits for all processors at each link, and waits
  * overlap.  Returns how many there are. */
 static size_t hand_out(const struct kept *k)
@@ -217,7 +213,7 @@ static size_t hand_out(const struct kept *k)
 
 		if (hand <= 0 || !room)
 			continue;
-		hands.all[hands.count++] = (struct hand){hand, k->set, k->wanted};
+		hands.all[hands.count++] = (struct hand){hand, k->set, k->done};
 		made++;
 	}
 	return made;
@@ -225,7 +221,7 @@ static size_t hand_out(const struct kept *k)
 
 static void hand_ended(pid_t pid)
 {
-	struct hand ended = {};
+	struct hand ended = {.done = -1};
 
 	for (size_t i = 0; i < hands.count; i++)
 		if (hands.all[i].pid == pid) {
@@ -236,11 +232,12 @@ static void hand_ended(pid_t pid)
 	for (size_t i = 0; i < hands.count; i++)
 		if (hands.all[i].set == ended.set)
 			return;
-	if (ended.wanted)
-		tell_done(ended.set);
+	if (ended.done >= 0)
+		close(ended.done);
 }
 
-static void remover_drop(const struct remover_message *m)
+/* done: as in struct kept. */
+static void remover_drop(const struct remover_message *m, int done)
 {
 	struct kept *k = kept_of(m->set), taken = {.set = m->set};
 
@@ -248,16 +245,16 @@ static void remover_drop(const struct remover_message *m)
 		taken = *k;
 		*k = held.all[--held.count];
 	}
-	taken.wanted = m->wanted;
+	taken.done = done;
 	taken.at_once = m->word == TAKE_OUT_AT_ONCE;
-	if (!hand_out(&taken) && taken.wanted)
-		tell_done(taken.set);
+	if (!hand_out(&taken) && done >= 0)
+		close(done);
 	free(taken.fds);
 }
 
 static void drop_all(void)
 {
-	struct kept all = {.at_once = true};
+	struct kept all = {.done = -1, .at_once = true};
 
 	for (size_t i = 0; i < held.count; i++)
 		all.count += held.all[i].count;
@@ -391,7 +388,7 @@ static _Noreturn void remover_serve(int wire)
 		if (m.word == KEEP)
 			remover_put(m.set, fds, n);
 		else
-			remover_drop(&m);
+			remover_drop(&m, n ? fds[0] : -1);
 	drop_all();
 	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
 		;
@@ -436,12 +433,17 @@ static bool has_ended(pid_t child, unsigned int ms)
 	return true;
 }
 
+static bool hung_lately(const struct remover *r)
+{
+	return r->hung_ms && clock_monotonic_ms() - r->hung_ms < HUNG_MS;
+}
+
 void remover_close(struct remover *r)
 {
 	if (!r)
 		return;
 	close(r->wire);
-	if (!has_ended(r->child, r->hung ? 0 : CLOSE_MS))
+	if (!has_ended(r->child, hung_lately(r) ? 0 : CLOSE_MS))
 		fprintf(stderr,
 			"dbleak: process %d still takes probes out, and ends then; killed, it "
 			"would "
@@ -482,11 +484,12 @@ static bool remover_send(struct remover *r, struct remover_message m, const int 
 	return send_soon(r->wire, &message) == sizeof(m);
 }
 
-static bool order_out(struct remover *r, enum remover_word word, uint64_t set, bool wanted)
+/* done: as in struct kept. */
+static bool order_out(struct remover *r, enum remover_word word, uint64_t set, int done)
 {
-	struct remover_message m = {.word = word, .wanted = wanted, .set = set};
+	struct remover_message m = {.word = word, .set = set};
 
-	return remover_send(r, m, NULL, 0);
+	return remover_send(r, m, &done, done >= 0);
 }
 
 uint64_t remover_keep(struct remover *r, const int *fds, size_t n)
@@ -504,51 +507,49 @@ uint64_t remover_keep(struct remover *r, const int *fds, size_t n)
 	if (!sent) {
 		debug(DEBUG_PROBE, "the process that takes probes out does not take %zu: %s", n,
 		      strerror(errno));
-		order_out(r, TAKE_OUT, set, false); /* what it has of them */
+		order_out(r, TAKE_OUT, set, -1); /* what it has of them */
 		set = 0;
 	}
 	pthread_mutex_unlock(&r->lock);
 	return set;
 }
 
-/* Reads so many answers.  Some may be late ones, of sets that were not waited for any more. */
-static void remover_wait(struct remover *r, size_t answers, unsigned int ms)
+/* Waits until the child has closed all other ends of the pipe. */
+static void remover_wait(struct remover *r, int end, int ms)
 {
-	int64_t end = clock_monotonic_ms() + ms, left;
-	struct pollfd wire = {.fd = r->wire, .events = POLLIN};
-	struct remover_message m;
+	int64_t until = clock_monotonic_ms() + ms, left;
+	struct pollfd done = {.fd = end};
 
-	while (answers && (left = end - clock_monotonic_ms()) > 0) {
-		if (poll(&wire, 1, (int)left) != 1)
-			continue;
-		if (recv(r->wire, &m, sizeof(m), MSG_DONTWAIT) != sizeof(m))
-			return; /* the child is gone, and so are its descriptors */
-		answers -= m.word == DONE;
-	}
-	if (!answers)
-		return;
-	r->hung = true;
-	debug(DEBUG_PROBE, "%zu sets of probes are not out after %u ms", answers, ms);
+	while ((left = until - clock_monotonic_ms()) > 0)
+		if (poll(&done, 1, (int)left) == 1)
+			return;
+	r->hung_ms = clock_monotonic_ms();
+	debug(DEBUG_PROBE, "probes are not out after %d ms", ms);
 }
 
 void remover_take_out(struct remover *r, const uint64_t *sets, size_t n, enum remover_haste haste)
 {
-	static const unsigned int wait[] = {
+	static const int wait[] = {
 		[REMOVER_LATER] = 0, [REMOVER_SOON] = SOON_MS, [REMOVER_AT_ONCE] = AT_ONCE_MS};
 	enum remover_word word = haste == REMOVER_AT_ONCE ? TAKE_OUT_AT_ONCE : TAKE_OUT;
-	unsigned int wait_ms = wait[haste];
-	size_t answers = 0;
+	int wait_ms = wait[haste], ends[2] = {-1, -1};
 
 	if (!r)
 		return;
-	pthread_mutex_lock(&r->lock);
-	if (r->hung)
+	if (haste == REMOVER_SOON && hung_lately(r))
 		wait_ms = 0;
+	if (wait_ms && pipe2(ends, O_CLOEXEC))
+		wait_ms = 0;
+	pthread_mutex_lock(&r->lock);
 	for (size_t i = 0; i < n; i++)
-		if (sets[i] && order_out(r, word, sets[i], wait_ms))
-			answers += wait_ms != 0;
-	remover_wait(r, answers, wait_ms);
+		if (sets[i])
+			order_out(r, word, sets[i], ends[1]);
 	pthread_mutex_unlock(&r->lock);
+	if (!wait_ms)
+		return;
+	close(ends[1]);
+	remover_wait(r, ends[0], wait_ms);
+	close(ends[0]);
 }
 
 uint64_t remover_cpu_ns(const struct remover *r)
