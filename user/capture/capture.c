@@ -248,6 +248,15 @@ static void tell_clocks(struct capture *c)
 	}
 }
 
+/* A close that the ring still holds says more, and would otherwise end the connection twice. */
+static void tell_gone_connections(struct capture *c)
+{
+	if (!connections_overdue(c) || kernel_drain(c->kernel, 0, on_record, c) ||
+	    kernel_is_behind(c->kernel))
+		return;
+	connections_tell_gone(c);
+}
+
 static int sweep(struct capture *c)
 {
 	struct ev_tick tick = {};
@@ -267,7 +276,7 @@ static int sweep(struct capture *c)
 		c->orphans = false;
 		kernel_scan(c->kernel, SCAN_HOLDERS, connection_held, c);
 	}
-	connections_tell_gone(c);
+	tell_gone_connections(c);
 	c->swept_ns = capture_now();
 	look_at_processes(c);
 	err = sources_sweep(c);

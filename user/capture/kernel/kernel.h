@@ -52,6 +52,8 @@ bool kernel_targets(struct kernel *k, uint32_t pid);
 /* Hands the records of the ring to fn and waits at most timeout_ms for the first one.  Stops after
  * DRAIN_NS even if more come; the next call takes the rest. */
 int kernel_drain(struct kernel *k, int timeout_ms, kernel_record_fn fn, void *context);
+/* Did the last call leave records in the ring? */
+bool kernel_is_behind(const struct kernel *k);
 int kernel_ring_fd(const struct kernel *k);
 
 /* Hands over the selected processes that were forked, replaced or ended since the last call.  They

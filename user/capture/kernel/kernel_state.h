@@ -59,6 +59,7 @@ struct kernel {
 	kernel_task_fn task_fn; /* during a drain of tasks, perhaps in another thread */
 	void *task_context;
 	uint64_t drained, drain_end_ns; /* records so far; time to stop the drain, 0: no limit */
+	bool behind;			/* the last drain left records in the ring */
 	void *context;
 	char *buffer;
 	struct table forgotten; /* connection -> time before which its statements do not count */

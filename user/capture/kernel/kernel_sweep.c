@@ -50,7 +50,13 @@ int kernel_drain(struct kernel *k, int timeout_ms, kernel_record_fn fn, void *co
 	k->drain_end_ns = clock_monotonic_ns() + DRAIN_NS;
 	n = timeout_ms ? ring_buffer__poll(k->ring, timeout_ms) : ring_buffer__consume(k->ring);
 	k->drain_end_ns = 0;
+	k->behind = n == -EAGAIN;
 	return n == -EINTR || n == -EAGAIN ? 0 : n < 0 ? n : 0;
+}
+
+bool kernel_is_behind(const struct kernel *k)
+{
+	return k->behind;
 }
 
 int kernel_drain_tasks(struct kernel *k, kernel_task_fn fn, void *context)

@@ -277,6 +277,23 @@ bool connection_alive(struct capture *c, uint64_t id)
 	return k != NULL;
 }
 
+/* An iterator may miss one that is there, so two sweeps in a row must miss it. */
+static bool is_overdue(const struct capture *c, const struct tracked *k)
+{
+	return k->sweep + 2 <= c->sweep;
+}
+
+bool connections_overdue(const struct capture *c)
+{
+	const struct table_slot *slot;
+	size_t at = 0;
+
+	while ((slot = table_next(&c->connections, &at)))
+		if (is_overdue(c, slot->value))
+			return true;
+	return false;
+}
+
 void connections_tell_gone(struct capture *c)
 {
 	struct table_walk walk = table_walk(&c->connections);
@@ -286,7 +303,7 @@ void connections_tell_gone(struct capture *c)
 		struct tracked *k = slot->value;
 		struct ev_gone gone = {};
 
-		if (k->sweep + 2 > c->sweep)
+		if (!is_overdue(c, k))
 			continue;
 		INIT(gone, EV_GONE);
 		gone.id = k->last.id;

@@ -18,7 +18,9 @@ bool connection_alive(struct capture *c, uint64_t id);
 void connection_says_server(struct capture *c, struct tracked *k, enum ev_status status,
 			    uint64_t since_ns);
 void connection_held(void *context, const struct ev_head *record);
-/* Tells the end of those that sweeps list no longer. */
+/* Is there one that sweeps list no longer? */
+bool connections_overdue(const struct capture *c);
+/* Tells the end of those.  The caller has drained the ring: a close in it says more. */
 void connections_tell_gone(struct capture *c);
 
 #endif

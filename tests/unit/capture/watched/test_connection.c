@@ -470,9 +470,11 @@ static void who_misses_two_sweeps_is_gone(void **state)
 	assert_true(connection_alive(&c, ID));
 	assert_false(connection_alive(&c, ID + 1)); /* unknown */
 	c.sweep += 1;
+	assert_false(connections_overdue(&c));
 	connections_tell_gone(&c);
 	assert_int_equal(gones, 0);
 	c.sweep += 1;
+	assert_true(connections_overdue(&c));
 	connections_tell_gone(&c);
 	assert_int_equal(gones, 1);
 	assert_int_equal(gone.id, ID);
