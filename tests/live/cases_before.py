@@ -207,7 +207,7 @@ def hidden(bench):
     seen = {}
 
     def during():
-        for pid in bench.dbleak.pids:
+        for pid in list(bench.dbleak.pids):
             try:
                 with open(f"/proc/{pid}/cmdline", "rb") as file:
                     words = file.read()

@@ -25,8 +25,9 @@ static const struct {
 				"reads of program memory failed: some details are missing"},
 	[EV_LOSS_MISSED_RETURN] = {"call ended unseen: its result is unknown",
 				   "calls ended unseen: their results are unknown"},
-	[EV_LOSS_TRUNCATED] = {"message was too long to read: its SQL or state may be missing",
-			       "messages were too long to read: their SQL or state may be missing"},
+	[EV_LOSS_TRUNCATED] =
+		{"message or stack was not read whole: its SQL, state or line may be missing",
+		 "messages or stacks were not read whole: SQL, state or lines may be missing"},
 };
 
 static bool coverage_same_text(const char *a, const char *b)

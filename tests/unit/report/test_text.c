@@ -801,7 +801,7 @@ static void what_was_lost_or_not_seen_is_said(void **state)
 		&v, &plain,
 		"INCOMPLETE: the recording was cut, and what came after is not in this report. NO");
 	assert_says(&v, &plain, "Lost: 1 event was dropped: some details are missing");
-	assert_says(&v, &plain, " 12,345 messages were too long to read");
+	assert_says(&v, &plain, " 12,345 messages or stacks were not read whole");
 	assert_says(
 		&v, &plain,
 		"dbleak used an unknown share of a CPU and looked less often to keep its budget");

@@ -301,6 +301,21 @@ static int object_ask(struct asking *a, uint64_t start_ns, const struct msghdr *
 	return -EIO;
 }
 
+/* As object_ask, for frames.  Counts what has no answer: the caller may have named other frames of
+ * that stack and goes on. */
+static int object_ask_frames(struct asking *a, uint64_t start_ns, const struct msghdr *question)
+{
+	int err = object_ask(a, start_ns, question);
+
+	a->o->unread += err == -EBUSY || err == -EIO || err == -EDQUOT;
+	return err;
+}
+
+uint64_t objects_unread(const struct objects *o)
+{
+	return o->unread;
+}
+
 /* --- answers --------------------------------------------------------------------------------- */
 
 /* Lines and columns beyond those that a file can have are not known. */
@@ -425,7 +440,7 @@ int objects_python(struct objects *o, const struct python_code_layout *layout,
 		return -EINVAL;
 	q.head = (struct object_head){OBJECT_PYTHON, (uint32_t)vec.iov_len, 0, (uint32_t)n};
 	memcpy(q.wanted, wanted, n * sizeof(*wanted));
-	err = object_ask(&p.a, process->start_ns, &message);
+	err = object_ask_frames(&p.a, process->start_ns, &message);
 	return err ? err : p.a.result;
 }
 
@@ -576,6 +591,6 @@ int objects_stack(struct objects *o, const struct raw_stack *raw, const struct v
 	head.count = v8 ? (uint32_t)v8_pack(v8, packed) : 0;
 	vec[1].iov_len = (head.count + 7) & ~7U;
 	head.size = (uint32_t)(sizeof(head) + vec[1].iov_len + vec[2].iov_len);
-	err = object_ask(&s.a, raw->start_ns, &message);
+	err = object_ask_frames(&s.a, raw->start_ns, &message);
 	return err ? err : s.a.result;
 }

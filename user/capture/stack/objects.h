@@ -48,6 +48,9 @@ int objects_tasks(struct objects *o, const struct python_build *build,
 int objects_stack(struct objects *o, const struct raw_stack *raw, const struct v8 *v8,
 		  struct texts *t, struct frame *frames, uint32_t *flags);
 
+/* Questions about frames, of all processes so far, that one of these errors met. */
+uint64_t objects_unread(const struct objects *o);
+
 /* Writes why frames of a process are not read: a clause for EV_GAP.  False: they are. */
 bool objects_gap(struct objects *o, uint32_t pid, uint64_t start_ns, char *text, size_t size);
 

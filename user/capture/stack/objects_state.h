@@ -46,6 +46,7 @@ struct objects {
 	bool heard;		/* the worker has answered before */
 	struct table owners;	/* pid, start -> struct object_owner */
 	struct credit all, failures;
+	uint64_t unread; /* questions about frames that nobody answered */
 	union {
 		struct object_head head;
 		uint8_t bytes[OBJECT_PACKET_MAX];

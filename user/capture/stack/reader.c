@@ -37,7 +37,7 @@ struct readers {
 	const struct runtimes *runtimes; /* NULL: not known yet */
 	struct table refused;		 /* processes whose EV_GAP was reported: frames not read */
 	struct table sites;		 /* sites that have a place; the value has no meaning */
-	uint64_t asked, skipped;
+	uint64_t asked;
 	struct texts texts;
 	int err; /* of an answer that could not be kept; 0 none */
 };
@@ -232,7 +232,6 @@ static bool interpreted(struct readers *r, const struct raw_stack *raw)
 	looking_over();
 	if (n < 0 || flags & EV_STACK_NAMELESS)
 		tell_objects(r, raw);
-	r->skipped += n == -EBUSY || n == -EIO;
 	if (n == -EBUSY && raw->runtime == RUNTIME_NATIVE) {
 		unnamed(r, raw->id, raw->pid, raw->start_ns);
 		return true;
@@ -322,5 +321,5 @@ int readers_reported(struct readers *r, uint64_t sample, uint64_t *stack)
 
 uint64_t readers_lost(const struct readers *r)
 {
-	return stacks_lost(r->stacks) + native_counts(r->native).lost + r->skipped;
+	return stacks_lost(r->stacks) + native_counts(r->native).lost + objects_unread(r->objects);
 }

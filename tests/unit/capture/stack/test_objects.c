@@ -410,6 +410,7 @@ static void a_worker_that_died_is_replaced_without_blame(void **state)
 		assert_int_equal(read_stack(4 + (size_t)i), 4 + i);
 		assert_int_equal(flags, 0);
 	}
+	assert_int_equal(objects_unread(objects), 0);
 	assert_false(objects_gap(objects, (uint32_t)getpid(), 1, text, sizeof(text)));
 }
 
@@ -444,7 +445,9 @@ static void a_worker_that_hangs_is_left_in_time_and_its_process_given_up(void **
 		pthread_join(thread, NULL);
 		close(other);
 	}
+	assert_int_equal(objects_unread(objects), STRIKES);
 	assert_int_equal(read_stack(3), -EDQUOT);
+	assert_int_equal(objects_unread(objects), STRIKES + 1);
 	assert_true(objects_gap(objects, (uint32_t)getpid(), 1, text, sizeof(text)));
 	assert_false(objects_gap(objects, (uint32_t)getpid(), 2, text, sizeof(text)));
 	raw = stack_of(3); /* of another process, as far as we know */
