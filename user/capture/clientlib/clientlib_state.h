@@ -50,8 +50,8 @@
 /* ... or later: listing takes at most one part in so many of the time. */
 #define SOCKETS_SHARE 20
 /* Time for the first look into new files, for all processes together.  A burst is enough for some
- * thousand libraries, or for 10 files made to take long.  Files beyond it wait, so that sweeps and
- * stacks get their turn. */
+ * thousand libraries.  A file that is given up ends the burst.  Files beyond it wait, so that
+ * sweeps and stacks get their turn. */
 #define LOOKS_BURST_NS	(SECOND_NS / 2)
 #define LOOKS_SHARE	4 /* after the burst: one part in so many of the time */
 #define BUDGET_EVERY_NS (SECOND_NS / 4)

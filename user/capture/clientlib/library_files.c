@@ -194,6 +194,7 @@ static void debug_look(const struct library_file *file, bool any, const struct e
 				: "no library of the table");
 }
 
+/* A file made to take long has others beside it: after one the burst is over. */
 static void look_first(struct clients *c, const struct library_file *file)
 {
 	struct elf_file *elf;
@@ -212,6 +213,8 @@ static void look_first(struct clients *c, const struct library_file *file)
 	if (c->host.file)
 		c->host.file(c->host.context, elf, file, library_in(c, file));
 	tell_given_up(c, elf, file);
+	if (elf_given_up(elf) && c->looks.left_ns > 0)
+		c->looks.left_ns = 0;
 	elf_close(elf);
 }
 
