@@ -62,6 +62,11 @@ def lacks_psycopg_pool():
     return "python3-psycopg-pool" if python.returncode else None
 
 
+def lacks_gevent():
+    python = subprocess.run([INTERPRETERS[".py"], "-c", "import gevent, pymysql"], capture_output=True)
+    return "python3-gevent" if python.returncode else None
+
+
 @dataclass
 class Pool:
     name: str
@@ -75,6 +80,7 @@ class Pool:
 
 POOLS = (
     Pool("psycopg_pool", lambda bench: ["served.py"], lacks_psycopg_pool, pool="psycopg_pool", site="served.py"),
+    Pool("SQLAlchemy in gevent", lambda bench: ["served_gevent.py"], lacks_gevent, server="mariadb", unseen="greenlet"),
     Pool("HikariCP", build_java, lacks_java, unseen="jcmd PID Compiler.perfmap"),
     Pool("Go's database/sql", build_go, lacks_go, unseen="goroutine"),
     Pool("ActiveRecord", lambda bench: ["ruby", os.path.join(CLIENTS, "served.rb")], lacks_ruby, unseen="Ruby"),
@@ -87,7 +93,7 @@ class Requests:
     """Requests to a client, each over a connection of its own."""
 
     def __init__(self, bench, kind):
-        self.client = bench.client(*kind.command(bench), server=kind.server, driver="psycopg")
+        self.client = bench.client(*kind.command(bench), server=kind.server, driver="pymysql" if kind.server == "mariadb" else "psycopg")
         self.port = next(int(line.split()[1]) for line in self.client.said if line.startswith("port "))
         self.open = []
         self.listener = socket.create_server(("127.0.0.1", 0))

@@ -4,7 +4,10 @@
  */
 #include "user/judge/serving.h"
 
+#include <string.h>
+
 #include "user/judge/advice.h"
+#include "user/judge/waiting.h"
 
 #define LOOKED_LEAST_NS SECOND_NS /* between the first look and the last */
 #define CPU_SHARE_MOST	10	  /* one part in so many of a processor: who uses more computes */
@@ -70,10 +73,53 @@ static enum ev_language threads_language(const struct rule_input *s)
 	return EV_LANG_UNKNOWN;
 }
 
-/* Who waits in these languages is seen on the stack of a thread. */
-static bool is_read_whole(enum ev_language language)
+/* Event loops of Python whose tasks are not read: parts of the paths of their files. */
+static const char *const loops[] = {"/twisted/internet/", "/trio/_core/", "/curio/kernel.py",
+				    "/asyncio/base_events.py"};
+
+static bool is_loop_file(const char *file)
 {
-	return language == EV_LANG_PYTHON || language == EV_LANG_PHP || language == EV_LANG_PERL;
+	for (size_t i = 0; i < sizeof(loops) / sizeof(loops[0]); i++)
+		if (strstr(file, loops[i]))
+			return true;
+	return false;
+}
+
+static bool has_loop(const struct rule_input *s, const struct code_stack *stack)
+{
+	for (uint32_t i = 0; i < stack->count; i++) {
+		const struct code_frame *f = code_frame(&s->model->code, stack->frame[i]);
+
+		if (f && f->file && is_loop_file(f->file))
+			return true;
+	}
+	return false;
+}
+
+/* Why the stacks of Python's threads do not show who waits; NULL: they do.  An event loop that runs
+ * in a greenlet, as that of gevent and eventlet, has all others in greenlets, too. */
+static const char *hidden_waiters(const struct rule_input *s)
+{
+	for (size_t i = 0; i < s->process->thread_count; i++) {
+		const struct ev_thread *t = &s->process->threads[i].state;
+		const struct code_stack *stack = code_stack(&s->model->code, t->stack);
+
+		if (!stack || t->wait != EV_WAIT_MANY)
+			continue;
+		if (stack->flags & EV_STACK_GREENLET)
+			return "a greenlet that waits is on no thread's stack";
+		if (!has_tasks(s->process) && has_loop(s, stack))
+			return "what waits in the event loop has no stack that is read";
+	}
+	return NULL;
+}
+
+/* Who waits in these languages is seen on the stack of a thread. */
+static bool is_read_whole(const struct rule_input *s, enum ev_language language)
+{
+	if (language == EV_LANG_PYTHON)
+		return !hidden_waiters(s);
+	return language == EV_LANG_PHP || language == EV_LANG_PERL;
 }
 
 const char *serving_excuse(const struct rule_input *s)
@@ -81,7 +127,7 @@ const char *serving_excuse(const struct rule_input *s)
 	const struct serving_model *v = &s->process->serving;
 	uint64_t looked_ns = v->state.head.ns - v->first_ns;
 
-	if (is_read_whole(threads_language(s)))
+	if (is_read_whole(s, threads_language(s)))
 		return "the stacks of its threads are read, and none waits for a connection";
 	if (!v->state.cpu_ns || looked_ns < LOOKED_LEAST_NS)
 		return "they were seen for a moment only";
@@ -95,9 +141,13 @@ const char *serving_excuse(const struct rule_input *s)
 const char *serving_unseen(const struct rule_input *s, const struct finding_view *f)
 {
 	enum ev_language language = advice_language(s, f);
+	const char *hidden;
 
 	if (language <= EV_LANG_NATIVE)
 		language = threads_language(s);
+	hidden = language == EV_LANG_PYTHON ? hidden_waiters(s) : NULL;
+	if (hidden)
+		return hidden;
 	switch (language) {
 	case EV_LANG_JAVA:
 		return "start java with -XX:+PreserveFramePointer, run `jcmd PID "

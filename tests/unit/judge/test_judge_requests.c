@@ -174,6 +174,51 @@ static void a_language_whose_stacks_are_read_is_not_accused(void **state)
 	expect_silence(APP);
 }
 
+static uint64_t in_loop(const char *file, uint32_t flags)
+{
+	const struct place_reported frames[] = {{EV_LANG_PYTHON, "run", file, NULL, 647, 0, 0}};
+
+	return tell_flagged_stack(APP, frames, 1, flags);
+}
+
+/* A thread in an event loop shows nothing of who waits in it, where only the loop is read. */
+static void who_waits_in_a_loop_that_is_not_read_is_found(void **state)
+{
+	static const struct {
+		const char *file;
+		uint32_t flags;
+		bool hidden;
+	} loops[] = {
+		{"/usr/lib/python3/dist-packages/gevent/hub.py", EV_STACK_GREENLET, true},
+		{"/usr/lib/python3.14/asyncio/base_events.py", 0, true},
+		{"/usr/lib/python3/dist-packages/twisted/internet/epollreactor.py", 0, true},
+		{"/usr/lib/python3.11/socketserver.py", 0, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(loops) / sizeof(loops[0]); i++) {
+		stood_idle(10);
+		look_twice(serving(6, -30, 1), 1.01);
+		sleeps(APP, APP + 1, -30, EV_WAIT_MANY, in_loop(loops[i].file, loops[i].flags));
+		assert_int_equal(found() != NULL, loops[i].hidden);
+		if (loops[i].hidden)
+			assert_non_null(found()->waiters.unseen);
+		story_teardown(state);
+	}
+}
+
+/* The tasks of asyncio are read, and none waits for a connection. */
+static void a_loop_whose_tasks_are_read_is_not_accused(void **state)
+{
+	(void)state;
+	stood_idle(10);
+	look_twice(serving(6, -30, 1), 1.01);
+	sleeps(APP, APP + 1, -30, EV_WAIT_MANY,
+	       in_loop("/usr/lib/python3.11/asyncio/base_events.py", 0));
+	sleeps(APP, 0x80000001U, -30, EV_WAIT_TASK, in_queue(APP, 24, 0));
+	expect_silence(APP);
+}
+
 static void one_look_accuses_nobody(void **state)
 {
 	struct ev_serving v = serving(6, -30, 1);
@@ -245,6 +290,8 @@ int main(void)
 		TEST(a_database_that_was_spoken_to_last_is_no_other_server),
 		TEST(a_process_that_waits_for_a_child_is_not_accused),
 		TEST(a_language_whose_stacks_are_read_is_not_accused),
+		TEST(who_waits_in_a_loop_that_is_not_read_is_found),
+		TEST(a_loop_whose_tasks_are_read_is_not_accused),
 		TEST(one_look_accuses_nobody),
 		TEST(a_request_of_a_moment_is_no_proof),
 		TEST(requests_that_were_answered_are_forgotten),

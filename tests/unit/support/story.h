@@ -514,9 +514,15 @@ static inline uint64_t tell_frame(const struct place_reported *p)
 }
 
 /* A stack, the innermost frame first. */
-static inline uint64_t tell_stack(uint32_t pid, const struct place_reported *frames, size_t n)
+/* flags: enum ev_stack_flag */
+static inline uint64_t tell_flagged_stack(uint32_t pid, const struct place_reported *frames,
+					  size_t n, uint32_t flags)
 {
-	struct ev_stack s = {.id = 7, .start_ns = process_start(pid), .pid = pid, .count = n};
+	struct ev_stack s = {.id = 7 + flags,
+			     .start_ns = process_start(pid),
+			     .pid = pid,
+			     .flags = flags,
+			     .count = n};
 
 	assert_true(n <= EV_STACK_FRAMES);
 	for (size_t i = 0; i < n; i++) {
@@ -525,6 +531,11 @@ static inline uint64_t tell_stack(uint32_t pid, const struct place_reported *fra
 	}
 	story_tell(&s, EV_STACK, offsetof(struct ev_stack, frame) + n * sizeof(s.frame[0]));
 	return s.id;
+}
+
+static inline uint64_t tell_stack(uint32_t pid, const struct place_reported *frames, size_t n)
+{
+	return tell_flagged_stack(pid, frames, n, 0);
 }
 
 /* SQLAlchemy's way from a line of a program to psycopg2. */
