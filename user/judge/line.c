@@ -34,5 +34,5 @@ const char *line_to_get(const struct finding_view *f, enum ev_language language)
 		return "older than the watch: restart the process while dbleak watches";
 	if (f->resource == RESOURCE_MEMORY)
 		return "watch longer, or with --heap full";
-	return "watch longer, while new ones come";
+	return "watch again, until more of them come";
 }

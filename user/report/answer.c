@@ -12,6 +12,7 @@
 #include "user/report/names.h"
 #include "user/report/present.h"
 #include "user/report/rank.h"
+#include "user/report/server_limit.h"
 
 #define NOUNS_MOST 4
 #define URGENT	   3600	  /* seconds to a limit: somebody has to get up */
@@ -29,15 +30,6 @@ static const struct {
 	[VERDICT_STUCK] = {"STUCK:", PAGE_YELLOW, "keeps", "keep", "kept", "kept", " open and idle",
 			   "is stuck", "are stuck"},
 	[VERDICT_LEAKING] = {"LEAK:", PAGE_RED, "leaks", "leak", "leaked", "leaked", "", "", ""},
-};
-
-/* Limits of servers that nobody has configured.  Sources: max_connections in the manuals of
- * PostgreSQL 9.1 to 18 and of MySQL 5.5 to 9. */
-static const struct {
-	uint64_t connections; /* 0: there is no such limit */
-} default_limits[] = {
-	[EV_DB_UNKNOWN] = {0}, [EV_DB_POSTGRESQL] = {100}, [EV_DB_MYSQL] = {151},
-	[EV_DB_SQLITE] = {0},  [EV_DB_REDIS] = {0},
 };
 
 static size_t count_verdict(const struct report_view *v, enum verdict verdict)
@@ -107,56 +99,16 @@ static void words_ended(struct words *w, size_t ended, size_t count)
 	words_add(w, ": nothing to do on this host.");
 }
 
-/* Connections that leak at a server of others, in a process that runs. */
-static bool fills_server(const struct process_view *p, const struct finding_view *f)
+static void words_server(struct words *w, const struct server_fill *s)
 {
-	return !p->exited && f->verdict == VERDICT_LEAKING && f->resource == RESOURCE_CONNECTION &&
-	       f->database < sizeof(default_limits) / sizeof(default_limits[0]) &&
-	       default_limits[f->database].connections && f->growth_per_minute > 0;
-}
+	bool urgent = s->seconds < URGENT;
 
-/* Returns the first such finding, and sums up all that go to the same database. */
-static const struct finding_view *find_server(const struct process_view *const *guilty,
-					      size_t count, double *per_minute, uint64_t *open)
-{
-	const struct finding_view *first = NULL;
-
-	for (size_t i = 0; i < count; i++)
-		for (size_t j = 0; j < guilty[i]->finding_count; j++) {
-			const struct finding_view *f = &guilty[i]->findings[j];
-
-			if (!fills_server(guilty[i], f))
-				continue;
-			if (!first)
-				first = f;
-			if (f->database != first->database || !f->endpoint || !first->endpoint ||
-			    strcmp(f->endpoint, first->endpoint) != 0)
-				continue;
-			*per_minute += f->growth_per_minute;
-			*open += f->open;
-		}
-	return first;
-}
-
-/* The limit that hurts first is most often the database's, and only the database knows it. */
-static bool words_server(struct words *w, const struct process_view *const *guilty, size_t count)
-{
-	double per_minute = 0;
-	uint64_t open = 0, most;
-	const struct finding_view *f = find_server(guilty, count, &per_minute, &open);
-
-	if (!f)
-		return false;
-	most = default_limits[f->database].connections;
-	words_add(w, " CHECK THE DATABASE'S LIMIT");
-	if (per_minute > 0 && open < most) {
-		words_add(w, ": %s's default of ", engine_name(f->database));
-		words_count(w, most);
-		words_add(w, " is full in ");
-		words_duration(w, (double)(most - open) / per_minute * 60);
+	words_add(w, urgent ? " ACT NOW" : " CHECK THE DATABASE'S LIMIT");
+	if (isfinite(s->seconds)) {
+		words_add(w, ": ");
+		words_server_full(w, s);
 	}
-	words_add(w, ".");
-	return true;
+	words_add(w, urgent ? ", so check the database's limit." : ".");
 }
 
 /* A full pool is no limit that comes: requests wait already. */
@@ -181,22 +133,46 @@ static void words_waiting(struct words *w, const struct process_view *const *gui
 	words_add(w, ".");
 }
 
-/* The limit that is reached first, if that is soon. */
-static void words_urgency(struct words *w, const struct process_view *const *guilty, size_t count)
+static void words_known_limit(struct words *w, const char *lead, const struct finding_view *f)
 {
-	const struct finding_view *f = rank_nearest(guilty[0]);
-	bool known = f && f->exhausts_seconds <= NEAR;
-
-	if (known && f->exhausts_seconds < URGENT) {
-		words_add(w, " ACT NOW: ");
-		words_limit_met(w, f);
-		words_add(w, ".");
-	}
-	if (words_server(w, guilty, count) || !known || f->exhausts_seconds < URGENT)
-		return;
-	words_add(w, " First known limit: ");
+	words_add(w, " %s: ", lead);
 	words_limit_met(w, f);
 	words_add(w, ".");
+}
+
+static const struct finding_view *nearest_of_all(const struct process_view *const *guilty,
+						 size_t count)
+{
+	const struct finding_view *nearest = NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct finding_view *f = rank_nearest(guilty[i]);
+
+		if (f && (!nearest || f->exhausts_seconds < nearest->exhausts_seconds))
+			nearest = f;
+	}
+	return nearest;
+}
+
+/* The limit that is reached first, if that is soon.  The database's own is a guess, but the nearest
+ * one most often. */
+static void words_urgency(struct words *w, const struct process_view *const *guilty, size_t count)
+{
+	const struct server_fill server = server_fill_of(guilty, count);
+	const struct finding_view *f = nearest_of_all(guilty, count);
+	bool known = f && f->exhausts_seconds <= NEAR,
+	     urgent = known && f->exhausts_seconds < URGENT;
+	bool server_first = server.first && (!known || !(server.seconds > f->exhausts_seconds));
+
+	if (server_first)
+		words_server(w, &server);
+	if (urgent)
+		words_known_limit(w, server_first && server.seconds < URGENT ? "Then" : "ACT NOW",
+				  f);
+	else if (known && !server.first)
+		words_known_limit(w, "First known limit", f);
+	if (server.first && !server_first)
+		words_server(w, &server);
 }
 
 static enum verdict worst_of_all(const struct process_view *const *guilty, size_t count)

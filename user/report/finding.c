@@ -3,6 +3,7 @@
  * finding.c - see finding.h.
  */
 #include "user/report/finding.h"
+#include "user/report/server_limit.h"
 
 #include <math.h>
 #include <string.h>
@@ -388,18 +389,11 @@ static void words_when(struct words *w, const struct finding_view *f)
 	words_clock(w, f);
 }
 
-void words_limit(struct words *w, const struct process_view *p, const struct finding_view *f)
+static void words_known_limit(struct words *w, const struct process_view *p,
+			      const struct finding_view *f)
 {
 	const struct memory_view *m = &p->memory;
-	bool server = f->resource == RESOURCE_CONNECTION && f->database != EV_DB_SQLITE;
 
-	if (p->exited || f->verdict != VERDICT_LEAKING)
-		return;
-	if (!f->exhausts_limit || !finding_is_known(f->exhausts_seconds)) {
-		if (server)
-			words_add(w, "the database's own limit is not known and may be near");
-		return;
-	}
 	words_limit_name(w, f);
 	if (is_memory_limit(f)) {
 		if (m->limit != UNKNOWN64 && m->limit_used != UNKNOWN64) {
@@ -414,6 +408,35 @@ void words_limit(struct words *w, const struct process_view *p, const struct fin
 		words_add(w, " run out in ");
 	}
 	words_when(w, f);
-	if (server)
-		words_add(w, "; the database's own limit may come first");
+}
+
+/* Other clients of the server are not seen, and the report cannot know what was configured. */
+static void words_guessed_limit(struct words *w, const struct server_fill *s)
+{
+	words_server_full(w, s);
+	words_add(w, ", sooner with other clients (its own limit: %s)", server_asks(s));
+}
+
+void words_limit(struct words *w, const struct process_view *p, const struct finding_view *f)
+{
+	const struct server_fill s = server_fill_by(p, f);
+	bool known = f->exhausts_limit && finding_is_known(f->exhausts_seconds);
+	bool guessed = isfinite(s.seconds);
+	bool first = guessed && !(known && f->exhausts_seconds < s.seconds);
+
+	if (p->exited || f->verdict != VERDICT_LEAKING)
+		return;
+	if (first)
+		words_guessed_limit(w, &s);
+	if (known) {
+		words_add(w, "%s", first ? "; " : "");
+		words_known_limit(w, p, f);
+	}
+	if (guessed && !first) {
+		words_add(w, "; ");
+		words_guessed_limit(w, &s);
+	}
+	if (!guessed && f->resource == RESOURCE_CONNECTION && f->database != EV_DB_SQLITE)
+		words_add(w, known ? "; the database's own limit may come first"
+				   : "the database's own limit is not known and may be near");
 }

@@ -4,6 +4,7 @@
  */
 #include "user/report/guilty_table.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "user/base/escape.h"
@@ -11,6 +12,7 @@
 #include "user/report/markup.h"
 #include "user/report/names.h"
 #include "user/report/rank.h"
+#include "user/report/server_limit.h"
 #include "user/report/where.h"
 
 #define INDENT	     2
@@ -66,10 +68,15 @@ static void fill_rate(struct words *w, const struct process_view *p, size_t colu
 static void fill_limit(struct words *w, const struct process_view *p, size_t columns)
 {
 	const struct finding_view *f = rank_nearest(p);
+	double server = server_seconds(p);
 
 	(void)columns;
 	if (p->exited) {
 		words_add(w, "(ended)");
+	} else if (isfinite(server) && (!f || server < f->exhausts_seconds)) {
+		words_add(w, "in ");
+		words_duration(w, server);
+		words_add(w, "?"); /* the first line says which limit that is */
 	} else if (f) {
 		words_add(w, "in ");
 		words_duration(w, f->exhausts_seconds);

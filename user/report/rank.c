@@ -7,6 +7,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "user/report/server_limit.h"
+
 bool rank_is_guilty(const struct process_view *p)
 {
 	return p->verdict >= VERDICT_BIG;
@@ -64,14 +66,20 @@ static double oldest(const struct process_view *p)
 	return most;
 }
 
+/* Seconds until the first limit is met, known or guessed; INFINITY: none is. */
+static double first_limit(const struct process_view *p)
+{
+	const struct finding_view *f = rank_nearest(p);
+	double seconds = fmin(f ? f->exhausts_seconds : NAN, server_seconds(p));
+
+	return isnan(seconds) ? INFINITY : seconds;
+}
+
 static int by_limit(const struct process_view *x, const struct process_view *y)
 {
-	const struct finding_view *a = rank_nearest(x), *b = rank_nearest(y);
+	double a = first_limit(x), b = first_limit(y);
 
-	if (!a || !b)
-		return !a - !b;
-	return (a->exhausts_seconds > b->exhausts_seconds) -
-	       (a->exhausts_seconds < b->exhausts_seconds);
+	return (a > b) - (a < b);
 }
 
 static int most_urgent_first(const void *a, const void *b)

@@ -2,8 +2,8 @@
 /*
  * rank.h - which guilty process comes first, for it hurts first.
  *
- * The nearest limit comes first, then those that run before those that have ended, the worse
- * verdict, the faster growth, the lower pid.
+ * The nearest limit comes first, be it the default of the database, then those that run before
+ * those that have ended, the worse verdict, the faster growth, the lower pid.
  */
 #ifndef DBLEAK_REPORT_RANK_H
 #define DBLEAK_REPORT_RANK_H

@@ -106,9 +106,9 @@ static void assert_silent_about(const struct report_view *v, const struct text_o
 static void a_leak_is_told_whole(void **state)
 {
 	static const char expected[] =
-		"LEAK: 1 of 3 processes leaks connections. ACT NOW: file descriptors (1,024) run\n"
-		"  out in 42 min. CHECK THE DATABASE'S LIMIT: PostgreSQL's default of 100 is full\n"
-		"  in 3.7 min.\n"
+		"LEAK: 1 of 3 processes leaks connections. ACT NOW: PostgreSQL's default limit of\n"
+		"  100 is full in 3.7 min, so check the database's limit. Then: file descriptors\n"
+		"  (1,024) run out in 42 min.\n"
 		"Watched 30 s from 2023-11-14 22:13:20 UTC, 3 processes with a database.\n"
 		"\n"
 		"python3[4711] orders-api, in docker web1\n"
@@ -116,8 +116,9 @@ static void a_leak_is_told_whole(void **state)
 		"    where     unknown: no stack was recorded\n"
 		"    how bad   +24 per minute. 12 opened, 0 closed, 12 leaked. Oldest: 31 s.\n"
 		"              Memory 40 MB -> 52 MB\n"
-		"    limit     file descriptors (1,024) run out in 42 min; the database's own\n"
-		"              limit may come first\n"
+		"    limit     PostgreSQL's default limit of 100 is full in 3.7 min, sooner with\n"
+		"              other clients (its own limit: SHOW max_connections); file\n"
+		"              descriptors (1,024) run out in 42 min\n"
 		"    database  PostgreSQL 10.0.0.5:5432/shop as app\n"
 		"    last SQL  SELECT * FROM orders WHERE month = ?\n"
 		"    now       restart docker web1\n"
@@ -290,15 +291,15 @@ static void the_first_line_is_the_answer(void **state)
 	} cases[] = {
 		{{OK, OK, OK, OK}, "NO LEAK SEEN in 30 s, 4 processes with a database. Watched"},
 		{{L, OK, OK, OK},
-		 "LEAK: 1 of 4 processes leaks connections. CHECK THE DATABASE'S LIMIT: "
-		 "PostgreSQL's default of 100 is full in 3.7 min. Watched"},
+		 "LEAK: 1 of 4 processes leaks connections. ACT NOW: PostgreSQL's default "
+		 "limit of 100 is full in 3.7 min, so check the database's limit. Watched"},
 		{{L, L, S, B},
 		 "LEAK: 2 of 4 processes leak connections, 1 is stuck, 1 reads large results. "
-		 "CHECK THE DATABASE'S LIMIT: PostgreSQL's default of 100 is full in 95 s. "
-		 "Watched"},
+		 "ACT NOW: PostgreSQL's default limit of 100 is full in 95 s, so check the "
+		 "database's limit. Watched"},
 		{{L, L, L, L},
-		 "LEAK: 4 processes leak connections. CHECK THE DATABASE'S LIMIT: PostgreSQL's "
-		 "default of 100 is full in 32 s. Watched"},
+		 "LEAK: 4 processes leak connections. ACT NOW: PostgreSQL's default limit of "
+		 "100 is full in 32 s, so check the database's limit. Watched"},
 		{{S, S, B, B},
 		 "STUCK: 2 of 4 processes keep transactions open and idle, 2 read large results. "
 		 "Watched"},
@@ -357,24 +358,29 @@ static void the_first_line_says_what_is_urgent(void **state)
 	struct report_view v = sample_view(processes, 3);
 
 	(void)state;
-	assert_silent_about(&v, &plain, "ACT NOW");
-	assert_says(&v, &plain, "the database's own limit is not known and may be near");
 	second.exhausts_limit = "memory 512 MiB of docker web1";
 	second.exhausts_seconds = 210;
+	assert_says(&v, &plain,
+		    "connections. ACT NOW: PostgreSQL's default limit of 100 is full in 53 s, so "
+		    "check the database's limit. Then: docker web1 is out of memory in 3.5 min. W");
+	first.growth_per_minute = second.growth_per_minute = third.growth_per_minute = 0.24;
+	second.exhausts_limit = NULL;
+	assert_silent_about(&v, &plain, "ACT NOW");
+	assert_says(&v, &plain, "limit of 100 is full in 6.1 h, sooner with other clients (its");
+	second.exhausts_limit = "memory 512 MiB of docker web1";
 	third.exhausts_limit = "open files 1024";
 	third.exhausts_seconds = 4000;
 	assert_says(&v, &plain,
 		    "connections. ACT NOW: docker web1 is out of memory in 3.5 min. CHECK");
-	assert_says(
-		&v, &plain,
-		"WHERE python3[2] connections, certain +24/min in 3.5 min unknown python3[3] "
-		"connections, certain +24/min in 67 min unknown python3[1] connections, certain "
-		"+24/min not known unknown python3[2] orders-api");
+	assert_says(&v, &plain,
+		    "WHERE python3[2] connections, certain +14/h in 3.5 min unknown python3[3] "
+		    "connections, certain +14/h in 67 min unknown python3[1] connections, certain "
+		    "+14/h in 6.1 h? unknown python3[2] orders-api");
 	second.exhausts_realtime_ns = 1700000000000000000; /* 2023-11-14 22:13:20 UTC */
 	assert_says(&v, &plain, "is out of memory in 3.5 min, about 22:13 UTC. CHECK");
-	assert_says(&v, &plain, "all of it in 3.5 min, about 22:13 UTC; the");
+	assert_says(&v, &plain, "all of it in 3.5 min, about 22:13 UTC; PostgreSQL's");
 	second.exhausts_seconds = 90000;
-	assert_says(&v, &plain, "all of it in 25 h, about 2023-11-14; the");
+	assert_says(&v, &plain, "all of it in 25 h, about 2023-11-14");
 	second.exhausts_limit = NULL;
 	assert_silent_about(&v, &plain, "First known limit");
 	first.database = second.database = third.database = EV_DB_SQLITE;
@@ -388,7 +394,7 @@ static void the_first_line_says_what_is_urgent(void **state)
 	assert_says(&v, &plain, "leak connections. 1 has ended. CHECK");
 	v.host_name = "web7";
 	assert_says(&v, &plain, "Watched web7 for 30 s from");
-	assert_says(&v, &plain, "+24/min (ended) unknown");
+	assert_says(&v, &plain, "+14/h (ended) unknown");
 	assert_silent_about(&v, &plain, "python3[1] orders-api");
 	assert_says(&v, &plain, "-v shows the details of 1 more process.");
 	assert_says(&v, &all, "python3[1] orders-api, on the host, ended");
@@ -966,7 +972,7 @@ static void a_narrow_terminal_shows_what_a_file_does(void **state)
 
 	(void)state;
 	sample_site(&f, frames);
-	assert_says(&v, &narrow, "python3[7]: connections, certain, +24/min, limit in 42 min");
+	assert_says(&v, &narrow, "python3[7]: connections, certain, +24/min, limit in 3.7 min?");
 	assert_says(&v, &narrow, "where report.py:42 monthly()");
 	assert_says(&v, &narrow, f.evidence[0]);
 	v.mode = EV_MODE_SNAPSHOT;
