@@ -18,6 +18,8 @@
 
 static const struct advice_example examples[] = {
 	{ADVICE_CLOSE, PY, ANY, "/sqlalchemy/", "SQLAlchemy: `with Session() as s:`, or s.close()"},
+	{ADVICE_POOL, PY, ANY, "/sqlalchemy/",
+	 "SQLAlchemy: one create_engine() for all, or engine.dispose()"},
 	{ADVICE_CLOSE, PY, ANY, "/django/", "Django: django.db.close_old_connections() in threads"},
 	{ADVICE_CLOSE, PY, ANY, "/peewee.py", "peewee: `with db.connection_context():`"},
 	{ADVICE_CLOSE, PY, ANY, "/asyncpg/",
@@ -181,6 +183,8 @@ static const char *const sentences[ADVICE_COUNT] = {
 	[ADVICE_TEST] = "close failed connections; let the pool test them before use",
 	[ADVICE_CLOSE] = "close every connection, or return it to its pool, on every path, also "
 			 "after errors",
+	[ADVICE_POOL] = "keep one pool for the whole process; where there is one, close every "
+			"connection on every path",
 	[ADVICE_END] = "commit or roll back on every path, even after only reading",
 	[ADVICE_PAGES] = "read in pages (LIMIT), or stream the rows",
 	[ADVICE_BOUND] = "limit what keeps it: give the cache a maximum size, remove finished "
@@ -320,6 +324,11 @@ enum ev_language advice_language(const struct rule_input *s, const struct findin
 	if (language <= EV_LANG_NATIVE && named_language(s->process) != EV_LANG_UNKNOWN)
 		language = named_language(s->process);
 	return language;
+}
+
+bool advice_has(const struct rule_input *s, const struct finding_view *f, enum advice what)
+{
+	return example_of(s, f, what, advice_language(s, f)) != NULL;
 }
 
 const char *advice_for(const struct rule_input *s, const struct finding_view *f, enum advice what)

@@ -19,6 +19,7 @@ enum advice {
 	ADVICE_READ,	  /* each cursor or result to its end */
 	ADVICE_TEST,	  /* connections that the server may have closed */
 	ADVICE_UPDATE,	  /* what only a driver can free */
+	ADVICE_POOL,	  /* each pool, as each connection went back to one of its own */
 	ADVICE_COUNT
 };
 
@@ -30,6 +31,9 @@ const char *advice_in(const struct rule_input *s, const struct finding_view *f, 
 /* Does the same in the language of the finding's site; if that is native or not known, in the
  * language of the process, as its name shows it; else without an example. */
 const char *advice_for(const struct rule_input *s, const struct finding_view *f, enum advice what);
+
+/* Has the table an example for it, in that language? */
+bool advice_has(const struct rule_input *s, const struct finding_view *f, enum advice what);
 
 /* The language of the finding's site; if that is native or not known, of its process, as its name
  * shows it. */

@@ -46,6 +46,9 @@
 
 struct tally {
 	size_t left, in_transaction, own_thread, exits, farewells, worked;
+	size_t returned;  /* of those left: the last SQL is what a pool sends when it takes one back
+			   */
+	size_t kept;	  /* of those left: it is another */
 	size_t earlier;	  /* of those left, opened before the watch */
 	size_t collected; /* not left: closed late, as by a garbage collector */
 	size_t forgotten; /* in a transaction; passed over by its own thread, held to the exit, or
@@ -176,6 +179,18 @@ static bool worked(const struct conn_history *x)
 	       x->life->used_ns - x->life->born_ns > SECOND_NS;
 }
 
+/* SQLAlchemy's pool ends whatever transaction there may be.  What was said before the watch is not
+ * known. */
+static void count_returned(struct tally *t, const struct conn_history *x)
+{
+	bool rollback = x->sql && !strcmp(x->sql->sql, "ROLLBACK");
+
+	if (x->life->status >= EV_STATUS_TRANSACTION || (x->sql && !rollback))
+		t->kept++;
+	else
+		t->returned += rollback;
+}
+
 /* Counts the left connections for which that place answers. */
 static void add_up(const struct rule_input *s, const struct place *at, struct tally *t)
 {
@@ -197,6 +212,7 @@ static void add_up(const struct rule_input *s, const struct place *at, struct ta
 		}
 		t->own_thread += x->own_passes > 0;
 		t->worked += worked(x);
+		count_returned(t, x);
 		t->exits += x->exit;
 		t->farewells += x->farewell;
 		if (!t->first_ns || born < t->first_ns)
@@ -420,6 +436,14 @@ static enum confidence confidence_of_left(const struct rule_input *s, const stru
 	return confidence_cap(s, c);
 }
 
+/* What each pool had back, and nobody took again, came from pools of their own. */
+static enum advice missing_call(const struct rule_input *s, const struct finding_view *f,
+				const struct tally *t)
+{
+	return t->returned && !t->kept && advice_has(s, f, ADVICE_POOL) ? ADVICE_POOL
+									: ADVICE_CLOSE;
+}
+
 /* all_per_minute: the growth of all places together. */
 static void found_left(struct rule_input *s, const struct tally *t, const struct balance *b,
 		       double all_per_minute)
@@ -447,7 +471,7 @@ static void found_left(struct rule_input *s, const struct tally *t, const struct
 	name_left(s, f, t);
 	if (!is_garbage(t))
 		tell_collected(s, f, t);
-	f->advice = is_garbage(t) ? ADVICE_NO_GARBAGE : advice_for(s, f, ADVICE_CLOSE);
+	f->advice = is_garbage(t) ? ADVICE_NO_GARBAGE : advice_for(s, f, missing_call(s, f, t));
 }
 
 static void name_late(struct rule_input *s, struct finding_view *f)

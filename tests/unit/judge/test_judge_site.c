@@ -157,6 +157,29 @@ static void the_transaction_names_the_culprit_not_the_connect(void **state)
 	expect_site(expect(CAUSE_UNCLOSED_CONNECTION), "/srv/shop/report.py", 42, "monthly");
 }
 
+/* An engine for each call: each connection went back to its own pool, which sends a ROLLBACK. */
+static void pools_that_nobody_uses_again_are_told_as_that(void **state)
+{
+	static const char *const last[] = {"ROLLBACK", "SELECT * FROM orders"};
+
+	(void)state;
+	for (size_t k = 0; k < 2; k++) {
+		app_begins();
+		for (int i = 0; i < 12; i++) {
+			at(i);
+			opens(i, APP, APP);
+			shows_of(EV_AT_OPENED, i, 0, line(42));
+			uses(i);
+			says(i, i ? "ROLLBACK" : last[k]);
+		}
+		at(13);
+		assert_int_equal(strstr(expect(CAUSE_UNCLOSED_CONNECTION)->advice,
+					"engine.dispose()") != NULL,
+				 !k);
+		story_teardown(state);
+	}
+}
+
 static void counts_at_other_lines_have_separators(void **state)
 {
 	(void)state;
@@ -885,6 +908,8 @@ int main(void)
 		cmocka_unit_test_teardown(the_starter_of_a_virtual_machine_is_no_line,
 					  story_teardown),
 		cmocka_unit_test_teardown(the_transaction_names_the_culprit_not_the_connect,
+					  story_teardown),
+		cmocka_unit_test_teardown(pools_that_nobody_uses_again_are_told_as_that,
 					  story_teardown),
 		cmocka_unit_test_teardown(counts_at_other_lines_have_separators, story_teardown),
 		cmocka_unit_test_teardown(a_driver_is_advised_that_only_opened_the_connection,
