@@ -267,19 +267,29 @@ static void words_start(struct words *w, const struct report_view *v)
 			  tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
+/* "of 12 s " of a command, "web1 for 12 s " of a host; the first line may have said how long. */
+static void words_what(struct words *w, const struct report_view *v, bool span)
+{
+	bool named = v->mode != EV_MODE_RUN && v->host_name && *v->host_name;
+
+	if (named)
+		words_add(w, "%s ", v->host_name);
+	if (!span)
+		return;
+	if (v->mode == EV_MODE_RUN)
+		words_add(w, "of ");
+	else if (named)
+		words_add(w, "for ");
+	words_span(w, v);
+	words_add(w, " ");
+}
+
 static void print_window(struct page *page, const struct report_view *v, size_t guilty)
 {
 	const char *lead = v->mode == EV_MODE_RUN ? "Run" : "Watched";
 	struct words w = {0};
 
-	if (guilty || !v->process_count) {
-		if (v->mode == EV_MODE_RUN)
-			words_add(&w, "of ");
-		else if (v->host_name && *v->host_name)
-			words_add(&w, "%s for ", v->host_name);
-		words_span(&w, v);
-		words_add(&w, " ");
-	}
+	words_what(&w, v, guilty || !v->process_count);
 	words_add(&w, "from ");
 	words_start(&w, v);
 	if (guilty) {

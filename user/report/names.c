@@ -36,19 +36,41 @@ const char *role_of(const struct process_view *p)
 	return p->role == EV_ROLE_SERVER ? " (server)" : "";
 }
 
+static const char *service_of(char *out, const struct process_view *p)
+{
+	*out = '\0';
+	if (p->cmdline)
+		service_name(out, SERVICE_SIZE, p->cmdline);
+	return out;
+}
+
+bool same_service(const struct process_view *a, const struct process_view *b)
+{
+	char x[SERVICE_SIZE], y[SERVICE_SIZE];
+
+	return !strcmp(a->comm ? a->comm : "?", b->comm ? b->comm : "?") &&
+	       !strcmp(service_of(x, a), service_of(y, b));
+}
+
+void words_service(struct words *w, const struct process_view *p)
+{
+	char service[SERVICE_SIZE];
+
+	if (*service_of(service, p))
+		words_add(w, " %s", service);
+}
+
 void words_process_state(struct words *w, const struct process_view *p)
 {
 	words_process(w, p->comm, p->pid);
+	words_service(w, p);
 	words_add(w, "%s%s", role_of(p), p->exited ? ", ended" : "");
 }
 
 void words_title(struct words *w, const struct process_view *p)
 {
-	char service[SERVICE_SIZE];
-
 	words_process(w, p->comm, p->pid);
-	if (p->cmdline && service_name(service, sizeof(service), p->cmdline))
-		words_add(w, " %s", service);
+	words_service(w, p);
 	words_add(w, "%s, ", role_of(p));
 	words_place(w, p);
 	words_add(w, "%s", p->exited ? ", ended" : "");

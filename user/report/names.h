@@ -16,7 +16,13 @@ void words_process(struct words *w, const char *comm, uint32_t pid);
 /* The role of a process that is no client: " (pooler)", " (server)"; else "". */
 const char *role_of(const struct process_view *p);
 
-/* comm[pid] (pooler), ended */
+/* " orders.py": what it runs, as its command line shows it; nothing where that shows no more than
+ * the name. */
+void words_service(struct words *w, const struct process_view *p);
+/* Do both run the same, as their names and command lines show it? */
+bool same_service(const struct process_view *a, const struct process_view *b);
+
+/* comm[pid] orders.py (pooler), ended */
 void words_process_state(struct words *w, const struct process_view *p);
 
 /* comm[pid] app.py (pooler), in docker web1, ended */

@@ -51,7 +51,7 @@ struct name {
 
 static bool same_name(const struct process_view *a, const struct process_view *b)
 {
-	return a->role == b->role && !strcmp(a->comm ? a->comm : "?", b->comm ? b->comm : "?");
+	return a->role == b->role && same_service(a, b);
 }
 
 /* Returns how many names were found, at most `room`. */
@@ -75,14 +75,20 @@ static size_t collect_names(const struct report_view *v, struct name *names, siz
 	return used;
 }
 
+/* "3 x gunicorn shop:app" */
+static void words_many(struct words *w, const struct name *name)
+{
+	words_add(w, "%zu x %s", name->count, name->first->comm ? name->first->comm : "?");
+	words_service(w, name->first);
+	words_add(w, "%s", role_of(name->first));
+}
+
 static void words_names(struct words *w, const struct name *names, size_t used, size_t processes)
 {
 	for (size_t i = 0; i < used; i++) {
 		words_add(w, i ? ", " : ": ");
 		if (names[i].count > 1)
-			words_add(w, "%zu x %s%s", names[i].count,
-				  names[i].first->comm ? names[i].first->comm : "?",
-				  role_of(names[i].first));
+			words_many(w, &names[i]);
 		else
 			words_process_state(w, names[i].first);
 		processes -= names[i].count;

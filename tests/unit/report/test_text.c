@@ -126,7 +126,8 @@ static void a_leak_is_told_whole(void **state)
 		"    evidence  each was opened while earlier ones sat idle and were never used\n"
 		"              again\n"
 		"\n"
-		"No leak seen: 1 process, 1 connection open: gunicorn[900]; memory 52 MB (+12 MB)\n"
+		"No leak seen: 1 process, 1 connection open: gunicorn[900] orders-api; memory\n"
+		"  52 MB (+12 MB)\n"
 		"Stopped growing: java[77] orders-api, on the host: grew to 10 connections, then\n"
 		"  stable for 22 s\n"
 		"Not covered: billing[99]: static client over TLS, its connections are counted,\n"
@@ -590,7 +591,7 @@ static void who_holds_memory_is_told_when_all_is(void **state)
 	p.memory.swapped = 7000000;
 	p.memory.sites = sites;
 	p.memory.site_count = 3;
-	assert_says(&v, &plain, "python3[900]; memory 52 MB (+12 MB)");
+	assert_says(&v, &plain, "python3[900] orders-api; memory 52 MB (+12 MB)");
 	assert_silent_about(&v, &plain, "cache.py");
 	assert_says(&v, &all,
 		    "memory anonymous 45 MB -> 141 MB, peak 150 MB, swapped out 7 MB; limit of "
@@ -603,7 +604,7 @@ static void who_holds_memory_is_told_when_all_is(void **state)
 	assert_says(&v, &all, "3 MB allocated, unknown how much is not freed (growth)");
 	p.memory.limit = UNKNOWN64;
 	p.rss_start = p.rss_end;
-	assert_says(&v, &plain, "python3[900]; memory 52 MB dbleak");
+	assert_says(&v, &plain, "python3[900] orders-api; memory 52 MB dbleak");
 	assert_silent_about(&v, &all, "limit");
 	p.memory.end = p.rss_end = UNKNOWN64;
 	assert_silent_about(&v, &all, "anonymous");
@@ -1127,7 +1128,9 @@ static void one_reason_of_many_processes_is_one_line(void **state)
 		gaps[i] = (struct gap_view){.pid = i + 1, .comm = "gap", .reason = "why"};
 	v.gaps = gaps;
 	v.gap_count = COUNT(gaps);
-	assert_says(&v, &plain, "python3[1], python3[2], python3[3] and 9 more: silent");
+	assert_says(&v, &plain,
+		    "python3[1] orders-api, python3[2] orders-api, python3[3] orders-api and 9 "
+		    "more: silent");
 	assert_says(&v, &plain, "gap[1], gap[2], gap[3] and 2 more: why");
 	assert_says(&v, &all, "python3[12] orders-api, on the host: silent");
 }
@@ -1144,7 +1147,7 @@ static void names_beyond_a_dozen_are_counted(void **state)
 		snprintf(comms[i], sizeof(comms[i]), "app%zu", i);
 		processes[i].comm = comms[i];
 	}
-	assert_says(&v, &plain, "app11[12] and 8 others");
+	assert_says(&v, &plain, "app11[12] orders-api and 8 others");
 }
 
 static void a_snapshot_is_a_table_that_accuses_nobody(void **state)
