@@ -99,7 +99,7 @@ def is_said(report, pid, text):
 
 def missing(pattern):
     """A function that says what is not installed."""
-    return lambda: None if glob.glob(pattern) else f"{pattern} is not there"
+    return lambda: None if glob.glob(pattern) else pattern
 
 
 LIBRARIES = "/usr/lib/x86_64-linux-gnu/"

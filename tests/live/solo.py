@@ -92,5 +92,8 @@ def run_test(test, servers, janitor, dbleak):
     except Exception as trouble:
         bench.faults.append(f"{type(trouble).__name__}: {trouble}")
     finally:
-        bench.clear()
+        try:
+            bench.clear()
+        except Exception as trouble:
+            bench.faults.append(f"afterwards: {type(trouble).__name__}: {trouble}")
     return bench.faults, bench.shown
