@@ -35,12 +35,12 @@
 #define FDS_AT_ONCE  64	   /* descriptors in a message; the kernel takes 253 */
 #define SEND_MS	     200   /* the child's queue is full: it makes room at once, or hangs */
 #define SOON_MS	     500   /* a set is taken out in some 50 ms */
-#define AT_ONCE_MS   3000  /* a program has died: on a busy host, too */
+#define AT_ONCE_MS   3000  /* hundreds of sets at once, on a busy host */
 #define CLOSE_MS     2000  /* hundreds of sets, on a busy host */
-#define HUNG_MS	     10000 /* nobody waits again so soon */
+#define HUNG_MS	     10000 /* for so long nobody waits for a child that was late */
 #define SETS_GROW    64
 #define HANDS_MOST   32 /* processes that share a set */
-#define CLOSED_ALONE 4	/* a link or two for each kind: one process closes them all */
+#define LINKS_A_HAND 4	/* a set of no more is one hand's */
 
 enum remover_word { KEEP, TAKE_OUT, TAKE_OUT_AT_ONCE };
 
@@ -53,7 +53,8 @@ struct remover_message {
 struct remover {
 	pid_t child;
 	int wire;
-	pthread_mutex_t lock; /* of `sets`, and of the order on the wire; nobody waits under it */
+	pthread_mutex_t
+		lock; /* of `sets`, and of the order on the wire; held for SEND_MS at most */
 	uint64_t sets;
 	_Atomic int64_t hung_ms; /* when something took too long last; 0: never */
 };
@@ -172,8 +173,9 @@ static _Noreturn void hand_ends(const bool *own, int wire)
 	_exit(0);
 }
 
-/* Makes a hand for each step-th descriptor from the first on, and closes them here.  Where there
- * can be none, that takes the probes out.  Returns the hand; not above 0: there is none. */
+/* Makes a hand that holds each step-th descriptor from the first on, and closes them here.  Without
+ * memory or processes for a hand, the close here takes the probes out.  Returns the hand; not above
+ * 0: there is none. */
 static pid_t hand_make(const int *fds, size_t count, size_t first, size_t step)
 {
 	bool *own = calloc((size_t)highest + 1, sizeof(*own));
@@ -183,7 +185,7 @@ static pid_t hand_make(const int *fds, size_t count, size_t first, size_t step)
 
 	for (size_t i = first; own && i < count; i += step)
 		own[fds[i]] = true;
-	if (own && !socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+	if (own && hands_reserve() && !socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		hand = fork();
 	if (!hand) {
 		close(pair[0]);
@@ -203,15 +205,14 @@ static pid_t hand_make(const int *fds, size_t count, size_t first, size_t step)
  * overlap.  Returns how many there are. */
 static size_t hand_out(const struct kept *k)
 {
-	size_t step = k->count > (k->at_once ? 1 : CLOSED_ALONE) ? k->count : 1, made = 0;
+	size_t step = k->count > (k->at_once ? 1 : LINKS_A_HAND) ? k->count : 1, made = 0;
 
 	if (step > HANDS_MOST)
 		step = HANDS_MOST;
 	for (size_t i = 0; i < step && i < k->count; i++) {
-		bool room = hands_reserve();
 		pid_t hand = hand_make(k->fds, k->count, i, step);
 
-		if (hand <= 0 || !room)
+		if (hand <= 0)
 			continue;
 		hands.all[hands.count++] = (struct hand){hand, k->set, k->done};
 		made++;
@@ -361,7 +362,7 @@ static void remover_ignore_signals(void)
 {
 	sigset_t child;
 
-	for (int sig = 1; sig < SIGRTMIN; sig++)
+	for (int sig = 1; sig <= SIGRTMAX; sig++)
 		signal(sig, sig == SIGCHLD ? wake : SIG_IGN);
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
@@ -453,15 +454,15 @@ void remover_close(struct remover *r)
 	free(r);
 }
 
-/* The child only takes messages in, and soon; one that does not is not waited for. */
-static ssize_t send_soon(int wire, const struct msghdr *message)
+/* The child makes room soon, unless it hangs.  ms: how long to wait for that. */
+static ssize_t send_soon(int wire, const struct msghdr *message, int ms)
 {
 	struct pollfd room = {.fd = wire, .events = POLLOUT};
 	ssize_t sent;
 
 	do
 		sent = sendmsg(wire, message, MSG_NOSIGNAL | MSG_DONTWAIT);
-	while (sent < 0 && (errno == EINTR || (errno == EAGAIN && poll(&room, 1, SEND_MS) == 1)));
+	while (sent < 0 && (errno == EINTR || (errno == EAGAIN && poll(&room, 1, ms) == 1)));
 	return sent;
 }
 
@@ -481,7 +482,11 @@ static bool remover_send(struct remover *r, struct remover_message m, const int 
 		head->cmsg_len = CMSG_LEN(n * sizeof(int));
 		memcpy(CMSG_DATA(head), fds, n * sizeof(int));
 	}
-	return send_soon(r->wire, &message) == sizeof(m);
+	if (send_soon(r->wire, &message, hung_lately(r) ? 0 : SEND_MS) == sizeof(m))
+		return true;
+	if (errno == EAGAIN)
+		r->hung_ms = clock_monotonic_ms();
+	return false;
 }
 
 /* done: as in struct kept. */
@@ -533,6 +538,7 @@ void remover_take_out(struct remover *r, const uint64_t *sets, size_t n, enum re
 		[REMOVER_LATER] = 0, [REMOVER_SOON] = SOON_MS, [REMOVER_AT_ONCE] = AT_ONCE_MS};
 	enum remover_word word = haste == REMOVER_AT_ONCE ? TAKE_OUT_AT_ONCE : TAKE_OUT;
 	int wait_ms = wait[haste], ends[2] = {-1, -1};
+	size_t ordered = 0, wanted = 0;
 
 	if (!r)
 		return;
@@ -542,9 +548,14 @@ void remover_take_out(struct remover *r, const uint64_t *sets, size_t n, enum re
 		wait_ms = 0;
 	pthread_mutex_lock(&r->lock);
 	for (size_t i = 0; i < n; i++)
-		if (sets[i])
-			order_out(r, word, sets[i], ends[1]);
+		if (sets[i]) {
+			wanted++;
+			ordered += order_out(r, word, sets[i], ends[1]);
+		}
 	pthread_mutex_unlock(&r->lock);
+	if (ordered < wanted)
+		debug(DEBUG_PROBE, "%zu of %zu sets of probes stay in until the end: %s",
+		      wanted - ordered, wanted, strerror(errno));
 	if (!wait_ms)
 		return;
 	close(ends[1]);

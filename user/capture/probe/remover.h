@@ -32,11 +32,12 @@ void remover_close(struct remover *r);
 /* Hands copies of n descriptors over.  Returns the number of the set, for remover_take_out; 0: the
  * child does not have them. */
 uint64_t remover_keep(struct remover *r, const int *fds, size_t n);
-/* Closes the descriptors of n sets in the child; 0 is no set.  The caller has closed its own. */
+/* Closes the descriptors of n sets in the child; 0 is no set.  The caller has closed its own.  Sets
+ * that a child which hangs cannot be told of stay in until its end. */
 enum remover_haste {
 	REMOVER_LATER,	 /* nobody waits */
-	REMOVER_SOON,	 /* the caller waits, half a second at most */
-	REMOVER_AT_ONCE, /* all at the same time, and the caller waits three seconds at most */
+	REMOVER_SOON,	 /* the caller waits, for 0.7 s at most */
+	REMOVER_AT_ONCE, /* all at the same time, and the caller waits for 3.2 s at most */
 };
 void remover_take_out(struct remover *r, const uint64_t *sets, size_t n, enum remover_haste haste);
 
