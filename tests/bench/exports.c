@@ -51,6 +51,7 @@ static bool fill(struct held *h, size_t stacks, size_t depth, const struct proce
 			frames[i * depth + k] = code[(size_t)rand_r(&seed) % FUNCTIONS];
 		h->all[i] = (struct held_view){.process = p,
 					       .endpoint = "10.0.0.5:5432/shop as app",
+					       .server = "10.0.0.5:5432",
 					       .site = &frames[i * depth],
 					       .stack = &frames[i * depth],
 					       .stack_count = depth,

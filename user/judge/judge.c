@@ -114,8 +114,19 @@ static int worst_first(const void *a, const void *b)
 	return (x->order > y->order) - (x->order < y->order);
 }
 
-static int keep_findings(struct rule_input *s, struct process_view *v, const char *endpoint)
+/* Connections whose sockets are closed already take none. */
+static bool takes_server(const struct finding_view *f)
 {
+	return f->cause == CAUSE_UNCLOSED_CONNECTION && f->resource == RESOURCE_CONNECTION &&
+	       !f->object;
+}
+
+/* e: what they are about; NULL: the process as a whole. */
+static int keep_findings(struct rule_input *s, struct process_view *v,
+			 const struct endpoint_view *e)
+{
+	const char *endpoint = e ? endpoint_text(s->arena, e) : NULL;
+
 	struct finding_view *all = arena_alloc(s->arena, (v->finding_count + s->finding_count + 1) *
 								 sizeof(*all));
 
@@ -130,6 +141,7 @@ static int keep_findings(struct rule_input *s, struct process_view *v, const cha
 		f->order = v->finding_count + i;
 		if (!f->endpoint)
 			f->endpoint = endpoint;
+		f->server = e && takes_server(f) ? e->address : NULL;
 		if (!f->site)
 			f->to_get_line = line_to_get(f, advice_language(s, f));
 		if (f->sql)
@@ -151,7 +163,7 @@ static int judge_endpoint(struct rule_input *s, struct process_view *v)
 	if (judged(s) && rules_run(rules_of_endpoint, s))
 		return -1;
 	if (s->finding_count)
-		return keep_findings(s, v, endpoint_text(s->arena, e));
+		return keep_findings(s, v, e);
 	reason = unknown_reason(s);
 	if (reason && v->verdict <= VERDICT_UNKNOWN) {
 		v->verdict = VERDICT_UNKNOWN;

@@ -9,6 +9,8 @@
 
 #include "user/report/names.h"
 
+#define SERVERS_MOST 16 /* of one report; the others are left out */
+
 /* Limits of servers that nobody has configured.  Sources: max_connections in the manuals of
  * PostgreSQL 9.1 to 18 and of MySQL 5.5 to 9. */
 static const struct {
@@ -24,15 +26,15 @@ static const struct {
 
 static bool fills_server(const struct process_view *p, const struct finding_view *f)
 {
-	return !p->exited && f->verdict == VERDICT_LEAKING && f->resource == RESOURCE_CONNECTION &&
+	return !p->exited && f->verdict == VERDICT_LEAKING && f->server &&
 	       f->database < sizeof(servers) / sizeof(servers[0]) &&
 	       servers[f->database].connections && f->growth_per_minute > 0;
 }
 
+/* Processes in name spaces of their own may call different servers by one address. */
 static bool is_same_server(const struct finding_view *a, const struct finding_view *b)
 {
-	return a->database == b->database && a->endpoint && b->endpoint &&
-	       !strcmp(a->endpoint, b->endpoint);
+	return a->database == b->database && !strcmp(a->server, b->server);
 }
 
 static void add(struct server_fill *s, const struct finding_view *f)
@@ -50,22 +52,53 @@ static struct server_fill end(struct server_fill s)
 	return s;
 }
 
-struct server_fill server_fill_of(const struct process_view *const *guilty, size_t count)
+/* All findings that go to the server of that one. */
+static struct server_fill fill_like(const struct process_view *const *guilty, size_t count,
+				    const struct finding_view *first)
 {
-	struct server_fill s = {.seconds = NAN};
+	struct server_fill s = {.first = first, .seconds = NAN};
 
 	for (size_t i = 0; i < count; i++)
-		for (size_t j = 0; j < guilty[i]->finding_count; j++) {
+		for (size_t j = 0; j < guilty[i]->finding_count; j++)
+			if (fills_server(guilty[i], &guilty[i]->findings[j]) &&
+			    is_same_server(&guilty[i]->findings[j], first))
+				add(&s, &guilty[i]->findings[j]);
+	return end(s);
+}
+
+/* The first finding of each server, of SERVERS_MOST at most.  Returns how many there are. */
+static size_t distinct_servers(const struct process_view *const *guilty, size_t count,
+			       const struct finding_view **first)
+{
+	size_t n = 0, at;
+
+	for (size_t i = 0; i < count; i++)
+		for (size_t j = 0; j < guilty[i]->finding_count && n < SERVERS_MOST; j++) {
 			const struct finding_view *f = &guilty[i]->findings[j];
 
 			if (!fills_server(guilty[i], f))
 				continue;
-			if (!s.first)
-				s.first = f;
-			if (f == s.first || is_same_server(f, s.first))
-				add(&s, f);
+			for (at = 0; at < n && !is_same_server(first[at], f); at++)
+				;
+			if (at == n)
+				first[n++] = f;
 		}
-	return end(s);
+	return n;
+}
+
+struct server_fill server_fill_of(const struct process_view *const *guilty, size_t count)
+{
+	const struct finding_view *first[SERVERS_MOST];
+	struct server_fill nearest = {.seconds = NAN};
+	size_t n = distinct_servers(guilty, count, first);
+
+	for (size_t i = 0; i < n; i++) {
+		struct server_fill s = fill_like(guilty, count, first[i]);
+
+		if (!nearest.first || isnan(nearest.seconds) || s.seconds < nearest.seconds)
+			nearest = s;
+	}
+	return nearest;
 }
 
 struct server_fill server_fill_by(const struct process_view *p, const struct finding_view *f)

@@ -18,12 +18,14 @@
 /* Connections that leak and fill a server. */
 struct server_fill {
 	const struct finding_view *first; /* borrowed; NULL: none leak */
-	uint64_t open, most;		  /* the default is most */
+	uint64_t open;			  /* of those that leak */
+	uint64_t most;			  /* that the server allows by default */
 	double per_minute;
-	double seconds; /* until the default is full; NAN: more are open already */
+	double seconds; /* until the default is full; NAN: more leak already, so it was raised */
 };
 
-/* All findings of these processes that go to the server of the first one. */
+/* Of the servers that these processes fill, the one whose default is full first, with all findings
+ * that go there. */
 struct server_fill server_fill_of(const struct process_view *const *guilty, size_t count);
 /* The finding alone.  first is NULL where it fills no server. */
 struct server_fill server_fill_by(const struct process_view *p, const struct finding_view *f);

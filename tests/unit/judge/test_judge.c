@@ -63,6 +63,7 @@ static void sessions_kept_in_transaction_are_a_leak(void **state)
 		assert_true(f->open >= 11);
 		assert_true(f->growth_per_minute > 40 && f->growth_per_minute < 70);
 		assert_string_equal(f->endpoint, "10.0.0.5:5432/shop as app");
+		assert_string_equal(f->server, "10.0.0.5:5432");
 		assert_string_equal(f->sql, "SELECT * FROM orders WHERE month = ?");
 		assert_string_equal(f->exhausts_limit, "open files 1024");
 		assert_true(f->exhausts_seconds > 500 && f->exhausts_seconds < 2000);

@@ -1156,6 +1156,7 @@ static void handles_without_sockets_are_found(void **state)
 			assert_int_equal(f->open, n);
 			assert_non_null(strstr(f->advice, "PQfinish"));
 			assert_string_equal(f->endpoint, "10.0.0.5:5432/shop as app");
+			assert_null(f->server);
 			assert_int_equal(count_findings(), 1);
 		}
 		story_ends();

@@ -24,6 +24,7 @@ static inline struct finding_view sample_finding(void)
 		.resource = RESOURCE_CONNECTION,
 		.database = EV_DB_POSTGRESQL,
 		.endpoint = "10.0.0.5:5432/shop as app",
+		.server = "10.0.0.5:5432",
 		.acquired = 12,
 		.open = 12,
 		.oldest_seconds = 31,
