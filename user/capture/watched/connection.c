@@ -66,15 +66,16 @@ static void trust_server(const struct capture *c, const struct tracked *k, struc
 		ev->used_ns = k->server_since_ns ? k->server_since_ns : c->begun_ns;
 }
 
-/* Once. */
-static void tell_ports(struct capture *c, const struct owner *o)
+/* Once of each process that has taught its share, and once of all together. */
+static void tell_ports(struct capture *c, struct owner *o)
 {
 	bool own = o->taught == LEARNED_SHARE;
+	bool *reported = own ? &o->reported_ports : &c->reported_ports;
 	struct ev_gap gap = {};
 
-	if (c->reported_ports)
+	if (*reported)
 		return;
-	c->reported_ports = true;
+	*reported = true;
 	INIT(gap, EV_GAP);
 	gap.pid = own ? o->facts.pid : 0;
 	gap.start_ns = own ? o->facts.start_ns : 0;

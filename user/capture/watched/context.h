@@ -50,6 +50,7 @@ struct owner { /* a process told of */
 	uint64_t pages;		/* of its address space, when it was looked up last */
 	uint32_t looks;		/* since then */
 	uint32_t taught;	/* ports learned from its connections */
+	bool reported_ports;	/* that no more are learned of it */
 	struct ev_unfollowed unfollowed; /* as told last */
 	bool holds;			 /* has connections, while we look who can be forgotten */
 };
