@@ -255,7 +255,7 @@ void elf_deepen(struct elf_file *e)
 		look_deepen(e->look);
 		return;
 	}
-	e->look_ms = DEEP_MS;
+	e->look_ms = DEEP_LOOK_MS;
 	e->decodes = false;
 	budget_begin(&e->budget, LOOK_BYTES, DEEP_CPU_MS, e->look_ms);
 }

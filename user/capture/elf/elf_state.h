@@ -35,20 +35,16 @@
 /* A search in a library takes microseconds, through its hash table.  A search through all symbols
  * of a large program takes some 10 ms for 100 MB. */
 #define LOOK_BYTES (512UL << 20)
-#ifdef __SANITIZE_ADDRESS__
-#define LOOK_CPU_MS 150 /* the sanitizers take some three times as long */
-#else
 /* A known client library takes 2 to 7 ms; the rest is for slow and emulated processors. */
-#define LOOK_CPU_MS 200
-#endif
-#define LOOK_MS	    500 /* on a busy machine, and from a slow disk */
-#define DEEP_CPU_MS 250
-#define CODE_CPU_MS 500 /* all questions about the code of SQLite take 60 ms */
-#define DEEP_MS	    2000
-#define SPOTS_EACH  8 /* linkers store a name once, and a few times as the end of other names */
-#define BLOCK	    65536
-#define PAGE	    4096
-#define PAGES	    16 /* a power of two */
+#define LOOK_CPU_MS  200
+#define LOOK_MS	     500 /* on a busy machine, and from a slow disk */
+#define DEEP_CPU_MS  250
+#define CODE_CPU_MS  500 /* all questions about the code of SQLite take 60 ms */
+#define DEEP_LOOK_MS 2000
+#define SPOTS_EACH   8 /* linkers store a name once, and a few times as the end of other names */
+#define BLOCK	     65536
+#define PAGE	     4096
+#define PAGES	     16 /* a power of two */
 
 /* Bytes of a file or of memory. */
 struct image {

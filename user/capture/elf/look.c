@@ -22,11 +22,11 @@
 #include "user/system/clock.h"
 #include "user/system/debug.h"
 
-#define FIRST_MOST  4 /* most names of a question that counts as a first one */
-#define DEEP_MS	    3000
-#define STOP_MS	    0 /* do not wait for a worker's end */
-#define BLOCK_ALIGN 8192
-#define EACH_BYTES  (48U << 20) /* most bytes of LOOK_EACH replies for one file */
+#define FIRST_MOST	4    /* most names of a question that counts as a first one */
+#define DEEP_ANSWERS_MS 3000 /* likewise, above DEEP_LOOK_MS */
+#define STOP_MS		0    /* do not wait for a worker's end */
+#define BLOCK_ALIGN	8192
+#define EACH_BYTES	(48U << 20) /* most bytes of LOOK_EACH replies for one file */
 
 struct look_all look_all = {.shared.worker = {-1, -1, 0, 0}};
 
@@ -357,7 +357,7 @@ static int apart(struct look *l)
 
 void look_deepen(struct look *l)
 {
-	l->left_ms = DEEP_MS;
+	l->left_ms = DEEP_ANSWERS_MS;
 	l->decodes = false;
 	if (apart(l))
 		return;
@@ -595,7 +595,7 @@ static bool tell_functions(const uint8_t *at, size_t size, elf_function_fn *fn, 
 
 int look_each(struct look *l, elf_function_fn *fn, void *context)
 {
-	uint64_t until = clock_monotonic_ms() + DEEP_MS;
+	uint64_t until = clock_monotonic_ms() + DEEP_ANSWERS_MS;
 	size_t bytes = 0;
 	int err = apart(l) ? -EDQUOT : 0;
 

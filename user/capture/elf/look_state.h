@@ -12,7 +12,7 @@
 #include "user/capture/elf/look_wire.h"
 
 /* Limit for all answers about a file together, and again for those about its code.  The worker's
- * own budget (elf.c) is smaller, so a slow file normally ends there. */
+ * own budget (elf_state.h) is smaller, so a slow file normally ends there. */
 #define ANSWERS_MS  1000
 #define GIVEN_UP    256 /* files to remember */
 #define BLOCK_BYTES 16384

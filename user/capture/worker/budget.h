@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * budget.h - limits for one look at a foreign file or process: bytes, processor time, elapsed time.
+ * budget.h - counts down the limits of one look at a foreign file or process: bytes, processor
+ * time, elapsed time.  Their numbers stand where the look is, as in elf_state.h and guard.h.
  *
  * The author of a foreign file or process chose its sizes, so a look asks before each step.  A look
  * that has spent its budget ends there, and its caller reports the rest as not seen.
