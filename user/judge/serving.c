@@ -10,7 +10,7 @@
 #include "user/judge/waiting.h"
 
 #define LOOKED_LEAST_NS SECOND_NS /* between the first look and the last */
-#define CPU_SHARE_MOST	10	  /* one part in so many of a processor: who uses more computes */
+#define CPU_SHARE_MOST	10	  /* a tenth of a processor: who uses more computes */
 
 size_t serving_after(const struct rule_input *s, uint64_t after_ns, bool first_only,
 		     uint64_t *oldest_ns)
@@ -56,7 +56,7 @@ static bool waits_for_child(const struct rule_input *s)
 	return false;
 }
 
-/* The language of the frames where its threads sleep; UNKNOWN: machine code. */
+/* The language of the frames where its threads sleep; UNKNOWN: only machine code, or no stack. */
 static enum ev_language threads_language(const struct rule_input *s)
 {
 	for (size_t i = 0; i < s->process->thread_count; i++) {
@@ -129,7 +129,7 @@ const char *serving_excuse(const struct rule_input *s)
 
 	if (is_read_whole(s, threads_language(s)))
 		return "the stacks of its threads are read, and none waits for a connection";
-	if (!v->state.cpu_ns || looked_ns < LOOKED_LEAST_NS)
+	if (!v->first_cpu_ns || !v->state.cpu_ns || looked_ns < LOOKED_LEAST_NS)
 		return "they were seen for a moment only";
 	if ((v->state.cpu_ns - v->first_cpu_ns) * CPU_SHARE_MOST > looked_ns)
 		return "the process computes meanwhile";

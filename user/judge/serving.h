@@ -10,12 +10,14 @@
 
 #include "user/judge/rule_input.h"
 
-/* Counts the requests without an answer that came after that time.  first_only: on connections
- * that never got an answer at all, since a client may speak without asking (a heartbeat).
- * *oldest_ns: when the first of them came; unchanged where there is none. */
+/* Counts the requests without an answer that came after that time, as far as they are told one by
+ * one (EV_SERVING_CAME): behind as many that are older the newer ones are not seen.  first_only: on
+ * connections that never got an answer at all, since a client may speak without asking (a
+ * heartbeat). *oldest_ns: when the first of them came; unchanged where there is none. */
 size_t serving_after(const struct rule_input *s, uint64_t after_ns, bool first_only,
 		     uint64_t *oldest_ns);
-/* What else those requests may wait for, in words (explain.h); NULL: nothing else is seen. */
+/* Why those requests prove nothing, in words (explain.h): what else they may wait for, or what the
+ * caller has seen instead of waiters.  NULL: nothing speaks against it. */
 const char *serving_excuse(const struct rule_input *s);
 /* Why nobody can see where they wait. */
 const char *serving_unseen(const struct rule_input *s, const struct finding_view *f);
