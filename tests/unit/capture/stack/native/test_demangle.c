@@ -26,6 +26,13 @@ static const struct {
 	{"_ZN4shop4listEPFviE", "shop::list"},
 	{"_ZN4shop4listEv.cold", "shop::list"},
 	{"_ZN4shop6orders4list17h0123456789abcdefE", "shop::orders::list"},
+	{"_ZN4shop6orders4list17h0123456789abcdefE.llvm.4711", "shop::orders::list"},
+	{"_ZN4shop4main28_$u7b$$u7b$closure$u7d$$u7d$17h0123456789abcdefE",
+	 "shop::main::{{closure}}"},
+	{"_ZN51_$LT$a..shop..A$LT$T$GT$$u20$as$u20$a..shop..Go$GT$2go17h0123456789abcdefE",
+	 "<a::shop::A<T> as a::shop::Go>::go"},
+	{"_ZN3foo30_$LT$$RF$T$C$$u20$$LP$$RP$$GT$3bar17h0123456789abcdefE", "foo::<&T, ()>::bar"},
+	{"_ZN4shop14A$LT$T$GT$_b1$17h0123456789abcdefE", "shop::A<T>_b1$"},
 };
 
 static int prepare(void **state)
