@@ -224,7 +224,7 @@ $(UNIT_BIN): | $(B)/san/parts.a
 
 # Programs that tests look at.
 $(B)/unit/test_allocator: | $(B)/unit/programs/stack-O2 $(B)/unit/programs/stack-static
-STACK_BUILDS := O0 O2 chain static nopie dwarf4 packed split split-folder stripped
+STACK_BUILDS := O0 O2 chain static nopie dwarf4 packed rust split split-folder stripped
 $(B)/unit/test_usdt: | $(B)/unit/programs/usdt
 $(B)/unit/test_look: | $(B)/unit/programs/stack-static
 $(B)/unit/test_native: | $(STACK_BUILDS:%=$(B)/unit/programs/stack-%)
@@ -241,6 +241,14 @@ $(B)/unit/programs/stack-%: tests/unit/programs/stack.c $(B)/flags/programs
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(STACK_$*) -I. -Wall -Wextra -Werror $(DEPS:.d=.dep) -o $@ $<
+
+# The unit says that it is written in Rust.
+$(B)/unit/programs/stack-rust: tests/unit/programs/stack.c $(B)/flags/programs
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(STACK_dwarf4) -dA -S -I. $(DEPS:.d=.dep) -o $@.s $<
+	$(Q)sed -i '/byte.*DW_AT_language/s/0x[0-9a-f]*/0x1c/' $@.s
+	$(Q)$(CC) -o $@ $@.s
 
 $(B)/unit/programs/usdt: tests/unit/programs/usdt.c $(B)/flags/programs
 	$(say) CC $@

@@ -7,6 +7,7 @@
 #include "user/capture/stack/native/source.h"
 
 #include <dwarf.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +31,7 @@ struct source {
 /* The result of a walk: the function, then the calls inlined in it, each inside the one before. */
 struct chain {
 	uint64_t address;
+	const char *folder; /* to put before relative files; NULL: none */
 	Dwarf_Die die[INLINED_MAX];
 	size_t count;
 };
@@ -222,6 +224,13 @@ static enum ev_language language_of(Dwarf_Die *unit)
 	return dwarf_srclang(unit) == DW_LANG_Go ? EV_LANG_GO : EV_LANG_NATIVE;
 }
 
+/* Returns the folder in which a unit of Rust was compiled.  Cargo compiles each package in a folder
+ * of its own, and only that folder tells whose src/lib.rs a file is.  NULL: not known. */
+static const char *folder_of(Dwarf_Die *unit)
+{
+	return dwarf_srclang(unit) == DW_LANG_Rust ? attribute_text(unit, DW_AT_comp_dir) : NULL;
+}
+
 static void line_find(Dwarf_Die *unit, uint64_t address, struct frame *frame)
 {
 	Dwarf_Line *line = dwarf_getsrc_die(unit, address);
@@ -251,6 +260,19 @@ static void call_find(Dwarf_Die *unit, Dwarf_Die *inlined, struct frame *frame)
 		frame->file = dwarf_filesrc(files, file, NULL, NULL);
 }
 
+/* Tells the frame with its file below the folder of its unit. */
+static void frame_tell(const struct chain *c, const struct frame *found, source_fn fn,
+		       void *context)
+{
+	struct frame frame = *found;
+	char file[EV_FRAME_TEXT_LEN];
+
+	if (frame.file && *frame.file != '/' && c->folder &&
+	    snprintf(file, sizeof(file), "%s/%s", c->folder, frame.file) < (int)sizeof(file))
+		frame.file = file;
+	fn(context, &frame);
+}
+
 static void chain_tell(struct chain *c, Dwarf_Die *unit, struct frame *frame, source_fn fn,
 		       void *context)
 {
@@ -259,7 +281,7 @@ static void chain_tell(struct chain *c, Dwarf_Die *unit, struct frame *frame, so
 
 		frame->function = function_name(&c->die[i], buf, sizeof(buf));
 		frame->flags = i ? EV_FRAME_INLINED : 0;
-		fn(context, frame);
+		frame_tell(c, frame, fn, context);
 		if (i)
 			call_find(unit, &c->die[i], frame);
 	}
@@ -273,13 +295,14 @@ size_t source_find(struct source *s, uint64_t address, source_fn fn, void *conte
 
 	if (!unit_find(s, address, &unit))
 		return 0;
+	c.folder = folder_of(&unit);
 	frame.language = language_of(&unit);
 	line_find(&unit, address, &frame);
 	chain_walk(&c, &unit, 0);
 	if (!c.count && !frame.line)
 		return 0;
 	if (!c.count)
-		fn(context, &frame);
+		frame_tell(&c, &frame, fn, context);
 	chain_tell(&c, &unit, &frame, fn, context);
 	return c.count ? c.count : 1;
 }

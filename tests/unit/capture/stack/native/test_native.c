@@ -247,6 +247,22 @@ static void compressed_and_old_debug_information_is_read(void **state)
 	check_build("packed", "plain");
 }
 
+static void files_of_rust_are_told_with_the_folder_of_their_package(void **state)
+{
+	char folder[PATH_MAX];
+	const char *file;
+
+	(void)state;
+	check_build("dwarf4", "plain");
+	assert_int_equal(*frame_of("main")->file, 't');
+	check_build("rust", "plain");
+	file = frame_of("main")->file;
+	assert_non_null(getcwd(folder, sizeof(folder)));
+	assert_int_equal(strncmp(file, folder, strlen(folder)), 0);
+	assert_string_equal(file + strlen(folder), "/tests/unit/programs/stack.c");
+	assert_int_equal(*frame_of("inlined")->file, '/');
+}
+
 static void a_signal_handler_has_what_it_interrupted_behind_it(void **state)
 {
 	(void)state;
@@ -702,6 +718,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(lines_are_exact_by_frame_pointers_alone),
 		cmocka_unit_test(static_and_position_dependent_programs_are_read),
 		cmocka_unit_test(compressed_and_old_debug_information_is_read),
+		cmocka_unit_test(files_of_rust_are_told_with_the_folder_of_their_package),
 		cmocka_unit_test(a_signal_handler_has_what_it_interrupted_behind_it),
 		cmocka_unit_test(split_debug_information_is_found_beside_the_program),
 		cmocka_unit_test(a_stripped_program_gives_offsets_and_build_id),
