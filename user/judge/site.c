@@ -106,18 +106,24 @@ static const struct site_row rows[] = {
 	 "redisGetReply* redisvCommand*"},
 	{EV_LANG_NATIVE, IN_FUNCTION, SITE_DATABASE,
 	 "pqxx::* soci::* odb::* sql::mysql::* sql::mariadb::* mysqlpp::* sw::redis::* SQLite::* "
-	 "sqlite::* sqlite_orm::* QSqlDatabase::* QSqlQuery::* tokio_postgres::* "
-	 "<tokio_postgres::* "
-	 "rusqlite::* <rusqlite::* sqlx_core::* <sqlx_core::* sqlx_postgres::* sqlx_mysql::* "
-	 "sqlx_sqlite::* mysql_async::* <mysql_async::* diesel::* <diesel::* sea_orm::* "
-	 "<sea_orm::* "
-	 "r2d2::* r2d2_*::* bb8::* bb8_*::* deadpool::* deadpool_*::*"},
+	 "sqlite::* sqlite_orm::* QSqlDatabase::* QSqlQuery::*"},
+	/* Rust: drivers, then ORMs and pools */
+	{EV_LANG_NATIVE, IN_FUNCTION, SITE_DATABASE,
+	 "tokio_postgres::* postgres::* postgres_*::* pq_sys::* rusqlite::* libsqlite3_sys::* "
+	 "tokio_rusqlite::* sqlite::* mysql_async::* mysql_common::* redis::aio::* "
+	 "redis::client::* redis::cluster* redis::cmd::* redis::commands::* redis::connection::* "
+	 "sqlx::* sqlx_*::* diesel::* diesel_async::* sea_orm::* sea_query::* "
+	 "r2d2::* r2d2_*::* bb8::* bb8_*::* deadpool::* deadpool_*::* mobc::*"},
 	{EV_LANG_NATIVE, IN_FILE, SITE_DATABASE,
 	 "sqlite3.c fe-connect.c fe-exec.c fe-auth.c fe-protocol3.c fe-secure.c /usr/include/pqxx"},
 	{EV_LANG_NATIVE, IN_PACKAGE, SITE_DATABASE,
-	 "postgres-* tokio-postgres-* mysql-* mysql_async-* mysql_common-* rusqlite-* "
-	 "libsqlite3-sys-* "
-	 "sqlx-* diesel-* sea-orm-* sea-query-* r2d2-* r2d2_* bb8-* deadpool-* redis-*"},
+	 "postgres-* tokio-postgres-* pq-sys-* mysql-* mysql_async-* mysql_common-* rusqlite-* "
+	 "tokio-rusqlite-* libsqlite3-sys-* mobc-* "
+	 "sqlx-* diesel-* diesel_* sea-orm-* sea-query-* r2d2-* r2d2_* bb8-* deadpool-* redis-*"},
+	/* What carries calls in Rust, and never makes them. */
+	{EV_LANG_NATIVE, IN_PACKAGE, SITE_RUNTIME,
+	 "tokio-* mio-* socket2-* futures-* async-std-* async-io-* async-executor-* smol-* "
+	 "polling-* rustls-* native-tls-* tracing-* parking_lot* hashbrown-* once_cell-*"},
 	{EV_LANG_NATIVE, IN_MODULE, SITE_RUNTIME,
 	 "libc.so* libc-2.*.so ld-linux* ld-musl* ld-2.*.so libpthread* libm.so* libdl.so* "
 	 "librt.so* "
@@ -133,8 +139,15 @@ static const struct site_row rows[] = {
 	 "libmono* beam.smp"},
 	{EV_LANG_NATIVE, IN_PATH, SITE_RUNTIME, "lib-dynload"},
 	{EV_LANG_NATIVE, IN_FUNCTION, SITE_RUNTIME,
-	 "std::* <std::* core::ops::* core::future::* core::ptr::* core::result::* core::option::* "
-	 "<core::* alloc::boxed::* <alloc::* tokio::* <tokio::* futures_util::* <futures_util::* "
+	 "std::* core::any::* core::array::* core::cell::* core::fmt::* core::future::* "
+	 "core::hash::* core::iter::* core::mem::* core::ops::* core::option::* core::panic::* "
+	 "core::pin::* core::ptr::* core::result::* core::slice::* core::str::* core::sync::* "
+	 "core::task::* core::time::* alloc::alloc::* alloc::boxed::* alloc::collections::* "
+	 "alloc::fmt::* alloc::raw_vec::* alloc::rc::* alloc::slice::* alloc::string::* "
+	 "alloc::sync::* alloc::vec::* hashbrown::* rust_begin_* "
+	 "tokio::* tokio_*::* mio::* socket2::* futures::* futures_*::* async_std::* async_io::* "
+	 "async_executor::* smol::* polling::* rustls::* native_tls::* tracing::* "
+	 "parking_lot::* once_cell::* "
 	 "__libc_start* _start __gnu_cxx::* boost::* __rust_* Interpreter call_stub StubRoutines* "
 	 "vtable?stub itable?stub I2C*"},
 	/* an interpreter inside a program of another name */
@@ -149,7 +162,10 @@ static const struct site_row rows[] = {
 	 "*_realloc "
 	 "*_zalloc *_strdup *_strndup *_memdup malloc_or_die safe_malloc* checked_malloc* "
 	 "operator?new*"},
-	{EV_LANG_NATIVE, IN_FILE, SITE_RUNTIME, "/usr/include/c++ /usr/include/boost /rustc"},
+	{EV_LANG_NATIVE, IN_FILE, SITE_RUNTIME, "/usr/include/c++ /usr/include/boost"},
+	/* as Rust's makers, Debian, Fedora and rustup's rust-src have it */
+	{EV_LANG_NATIVE, IN_FILE, SITE_RUNTIME,
+	 "/rustc /usr/src/rustc-* */rustc-*-src/library */lib/rustlib/src"},
 	{EV_LANG_NATIVE, IN_PATH, SITE_PACKAGE,
 	 "/usr/lib /usr/lib32 /usr/lib64 /usr/libexec /lib /lib64 /usr/bin /usr/sbin /bin /sbin "
 	 "site-packages dist-packages node_modules"},
@@ -269,6 +285,11 @@ static const struct root {
 	{EV_LANG_PERL, "vendor_perl/", true},
 	{EV_LANG_PERL, "local/share/perl/", true},
 	{EV_LANG_NATIVE, ".cargo/registry/src/", true},
+	{EV_LANG_NATIVE, "cargo/registry/src/", true},
+	{EV_LANG_NATIVE, "registry/src/index.crates.io-", true},
+	{EV_LANG_NATIVE, ".cargo/git/checkouts/", true},
+	{EV_LANG_NATIVE, "cargo/git/checkouts/", true},
+	{EV_LANG_NATIVE, "/usr/share/cargo/registry/", true},
 };
 
 /*
@@ -382,6 +403,23 @@ static void java_name(struct site_look *l)
 	l->function = l->name;
 }
 
+/* A method of Rust, from its type on: "<&mut shop::Order as shop::Listed>::list" from "shop::Order"
+ * on.  A type of one letter stands for any: then the trait tells whose the method is. */
+static void rust_name(struct site_look *l)
+{
+	const char *s = l->function;
+
+	while (strchr("<&*[(", *s) || !strncmp(s, "mut ", 4) || !strncmp(s, "dyn ", 4) ||
+	       !strncmp(s, "impl ", 5)) {
+		if (!*s)
+			return;
+		s = strchr("<&*[(", *s) ? s + 1 : strchr(s, ' ') + 1;
+	}
+	if (*s && !strncmp(s + 1, " as ", 4))
+		s += 5;
+	l->function = s;
+}
+
 static void site_look_at(struct site_look *l, const struct code_frame *f)
 {
 	l->language = f->language == EV_LANG_UNKNOWN ? EV_LANG_NATIVE : f->language;
@@ -392,6 +430,8 @@ static void site_look_at(struct site_look *l, const struct code_frame *f)
 	l->others = false;
 	if (l->language == EV_LANG_JAVA && l->function)
 		java_name(l);
+	if (l->language == EV_LANG_NATIVE && l->function && *l->function == '<')
+		rust_name(l);
 	find_package(l);
 }
 
@@ -529,6 +569,25 @@ static bool is_compiled_by_machine(const struct code_frame *f)
 	       (f->language == EV_LANG_NATIVE && is_nameless(f));
 }
 
+/* Tasks of a driver that send all requests of a connection.  Whoever runs such a task is not who
+ * asks, unless the driver itself runs it for its caller. */
+#define CARRIERS     "tokio_postgres::connection::Connection<*"
+#define CARRIED_HERE "postgres::*"
+
+/* Is the frame above a carrier whose caller is not known to ask, carried telling of those before?
+ */
+static bool is_carried(const struct code_frame *f, bool carried)
+{
+	struct site_look l;
+
+	if (!f || f->language != EV_LANG_NATIVE || !f->function)
+		return carried;
+	site_look_at(&l, f);
+	if (fits_one(CARRIERS, l.function, true))
+		return true;
+	return carried && !fits_one(CARRIED_HERE, l.function, true);
+}
+
 /* Without memory for the entry, a class is only found again. */
 static enum site_class places_class(struct places *p, const struct code_frame *f)
 {
@@ -545,14 +604,15 @@ static enum site_class places_class(struct places *p, const struct code_frame *f
 const struct code_frame *places_frame(struct places *p, const struct code_stack *s)
 {
 	const struct code_frame *package = NULL, *starter = NULL;
-	bool code = false;
+	bool code = false, carried = false;
 
 	for (uint32_t i = 0; i < s->count; i++) {
 		const struct code_frame *f = code_frame(p->code, s->frame[i]);
 		enum site_class class = f ? places_class(p, f) : SITE_NAMELESS;
 
+		carried = is_carried(f, carried);
 		if (class == SITE_OWN)
-			return f;
+			return carried ? NULL : f;
 		if (enters_machine(f, code))
 			break;
 		code = code || is_compiled_by_machine(f);

@@ -153,6 +153,49 @@ static void a_library_linked_in_is_known_by_its_names(void **state)
 			      "main"));
 }
 
+#define CRATES "/usr/local/cargo/registry/src/index.crates.io-6f17d22bba15001f/"
+
+static void rust_is_known_by_names_and_by_where_cargo_puts_it(void **state)
+{
+	(void)state;
+	expect_functions(EV_LANG_NATIVE, SITE_DATABASE,
+			 LIST("<tokio_postgres::client::Client as core::ops::drop::Drop>::drop",
+			      "<&mut rusqlite::row::Rows as shop::Listed>::list",
+			      "sqlx_core::pool::inner::PoolInner<DB>::acquire::{{closure}}",
+			      "deadpool::managed::Pool<M>::get",
+			      "postgres::config::Config::connect"));
+	expect_functions(EV_LANG_NATIVE, SITE_RUNTIME,
+			 LIST("<&std::net::tcp::TcpStream as std::io::Write>::write",
+			      "<core::future::from_generator::GenFuture<T> as "
+			      "core::future::future::Future>::poll",
+			      "<F as futures_core::future::TryFuture>::try_poll",
+			      "mio::net::tcp::stream::TcpStream::connect",
+			      "<alloc::boxed::Box<F,A> as core::future::future::Future>::poll"));
+	expect_functions(EV_LANG_NATIVE, SITE_OWN,
+			 LIST("<shop::Order as core::iter::traits::iterator::Iterator>::next",
+			      "<T as shop::Listed>::list", "shop::monthly::{{closure}}", "<", "<&",
+			      "tokio_shop", "mio"));
+	expect_files(EV_LANG_NATIVE, SITE_DATABASE,
+		     LIST("/root/.cargo/registry/src/github.com-1ecc62/rusqlite-0.28.0/src/lib.rs",
+			  CRATES "tokio-postgres-0.7.7/src/config.rs",
+			  "/opt/build/registry/src/index.crates.io-19/sqlx-core-0.8.2/src/lib.rs",
+			  "/usr/share/cargo/registry/rusqlite-0.28.0/src/inner_connection.rs"));
+	expect_files(
+		EV_LANG_NATIVE, SITE_RUNTIME,
+		LIST("/rustc/59807616e1fa25/library/std/src/net/tcp.rs",
+		     "/usr/src/rustc-1.63.0/library/core/src/future/mod.rs",
+		     "/builddir/build/BUILD/rustc-1.80.0-src/library/std/src/rt.rs",
+		     "/home/me/.rustup/toolchains/stable/lib/rustlib/src/rust/library/alloc/vec.rs",
+		     CRATES "tokio-1.24.2/src/net/tcp/stream.rs",
+		     "/usr/share/cargo/registry/mio-0.8.4/src/net/tcp/stream.rs"));
+	expect_files(EV_LANG_NATIVE, SITE_PACKAGE,
+		     LIST(CRATES "axum-0.7.5/src/routing/mod.rs",
+			  "/root/.cargo/git/checkouts/warp-0a1b2c/5e6f7a/src/lib.rs"));
+	expect_files(EV_LANG_NATIVE, SITE_OWN,
+		     LIST("/srv/shop/src/main.rs", "/srv/registry/src/lib.rs",
+			  "/srv/shop/crates/tokio-tools/src/lib.rs", "/srv/cargo/src/rustc.rs"));
+}
+
 static void the_other_languages_have_their_own_places(void **state)
 {
 	(void)state;
@@ -325,6 +368,30 @@ static void how_it_was_started_answers_when_nothing_else_does(void **state)
 			 2);
 }
 
+#define SHOP(offset, function) C("/srv/shop/shop", offset, function)
+
+static void who_runs_the_task_of_a_connection_does_not_answer_for_its_requests(void **state)
+{
+	(void)state;
+	story_begins();
+	assert_int_equal(ANSWERS(SHOP(1, "tokio_postgres::connection::Connection<S,T>::poll_flush"),
+				 SHOP(2, "<tokio_postgres::connection::Connection<S,T> as "
+					 "core::future::future::Future>::poll"),
+				 SHOP(3, "shop::monthly::{{closure}}::{{closure}}"),
+				 SHOP(4, "tokio::runtime::task::raw::poll")),
+			 -1);
+	/* the driver for programs without tasks runs it for its caller */
+	assert_int_equal(ANSWERS(SHOP(1, "tokio_postgres::connection::Connection<S,T>::poll_flush"),
+				 SHOP(5, "postgres::connection::Connection::block_on"),
+				 SHOP(6, "postgres::client::Client::query"),
+				 SHOP(7, "shop::monthly")),
+			 3);
+	assert_int_equal(ANSWERS(SHOP(8, "tokio_postgres::connect::{{closure}}"),
+				 SHOP(9, "shop::monthly::{{closure}}"),
+				 SHOP(10, "tokio::runtime::task::raw::poll")),
+			 1);
+}
+
 static void libraries_alone_have_no_owner(void **state)
 {
 	(void)state;
@@ -399,12 +466,16 @@ int main(void)
 		cmocka_unit_test(client_libraries_are_known_by_their_file),
 		cmocka_unit_test(a_library_linked_in_is_known_by_its_names),
 		cmocka_unit_test(the_other_languages_have_their_own_places),
+		cmocka_unit_test(rust_is_known_by_names_and_by_where_cargo_puts_it),
 		cmocka_unit_test_teardown(the_first_frame_outside_the_libraries_answers,
 					  story_teardown),
 		cmocka_unit_test_teardown(a_program_that_was_installed_answers_itself,
 					  story_teardown),
 		cmocka_unit_test_teardown(how_it_was_started_answers_when_nothing_else_does,
 					  story_teardown),
+		cmocka_unit_test_teardown(
+			who_runs_the_task_of_a_connection_does_not_answer_for_its_requests,
+			story_teardown),
 		cmocka_unit_test_teardown(libraries_alone_have_no_owner, story_teardown),
 		cmocka_unit_test_teardown(the_user_may_call_more_a_library, story_teardown),
 		cmocka_unit_test_teardown(two_lines_of_a_function_are_two_places, story_teardown),
