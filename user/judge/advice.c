@@ -16,6 +16,10 @@
 #define JS  EV_LANG_JAVASCRIPT
 #define C   EV_LANG_NATIVE
 
+/* Code of Rust, told from C by its files and by the frame under which each thread of it runs. */
+#define RUST	    ".rs"
+#define RUST_BEGINS "__rust_begin_short_backtrace"
+
 static const struct advice_example examples[] = {
 	{ADVICE_CLOSE, PY, ANY, "/sqlalchemy/", "SQLAlchemy: `with Session() as s:`, or s.close()"},
 	{ADVICE_POOL, PY, ANY, "/sqlalchemy/",
@@ -40,11 +44,21 @@ static const struct advice_example examples[] = {
 	{ADVICE_CLOSE, PY, EV_DB_SQLITE, NULL,
 	 "Python: `with closing(sqlite3.connect(...)) as c:`; `with c:` alone only commits"},
 	{ADVICE_CLOSE, PY, ANY, NULL, "Python: `with closing(connect(...)) as c:`"},
-	{ADVICE_CLOSE, C, ANY, "sqlx", "Rust: drop the connection; keep a Pool, not Connections"},
-	{ADVICE_CLOSE, C, ANY, "tokio_postgres", "Rust: drop the Client when its work is done"},
-	{ADVICE_CLOSE, C, ANY, "postgres::", "Rust: drop the Client when its work is done"},
-	{ADVICE_CLOSE, C, ANY, "rusqlite", "Rust: drop the Connection when its work is done"},
-	{ADVICE_CLOSE, C, ANY, "diesel", "Rust: drop the connection; keep a pool, as r2d2"},
+	{ADVICE_CLOSE, C, ANY, "sqlx", "Rust: drop the PoolConnection, or conn.close().await"},
+	{ADVICE_CLOSE, C, ANY, "deadpool",
+	 "Rust: drop each Object of deadpool when its work is done"},
+	{ADVICE_CLOSE, C, ANY, "bb8::", "Rust: drop each PooledConnection of bb8; keep one Pool"},
+	{ADVICE_CLOSE, C, ANY, "r2d2::", "Rust: drop each PooledConnection of r2d2; keep one Pool"},
+	{ADVICE_CLOSE, C, ANY, "tokio_postgres",
+	 "Rust: drop(client) ends its connection; or keep a few in deadpool or bb8"},
+	{ADVICE_CLOSE, C, ANY,
+	 "postgres::", "Rust: drop(client), or client.close(); or keep a few in r2d2"},
+	{ADVICE_CLOSE, C, ANY, "rusqlite", "Rust: drop(connection), or connection.close()"},
+	{ADVICE_CLOSE, C, ANY, "diesel", "Rust: drop(connection); or keep a few in r2d2"},
+	{ADVICE_CLOSE, C, ANY, "mysql_async", "Rust: conn.disconnect().await, or keep one Pool"},
+	{ADVICE_CLOSE, C, EV_DB_SQLITE, RUST, "Rust: sqlite3_close in the Drop of what holds it"},
+	{ADVICE_CLOSE, C, EV_DB_POSTGRESQL, RUST, "Rust: PQfinish in the Drop of what holds it"},
+	{ADVICE_CLOSE, C, ANY, RUST, "Rust: drop(connection); mem::forget and a Vec keep it"},
 	{ADVICE_CLOSE, C, ANY, "pqxx", "C++: let the pqxx::connection go out of its scope"},
 	{ADVICE_CLOSE, C, EV_DB_SQLITE, NULL, "C: sqlite3_close"},
 	{ADVICE_CLOSE, C, EV_DB_POSTGRESQL, NULL, "C: PQfinish"},
@@ -85,6 +99,15 @@ static const struct advice_example examples[] = {
 	 "Connector/Python: c.commit(), and c.rollback() in an except"},
 	{ADVICE_END, PY, EV_DB_SQLITE, NULL, "Python: `with connection:`"},
 	{ADVICE_END, PY, ANY, NULL, "Python: c.commit(), and c.rollback() in an except"},
+	{ADVICE_END, C, ANY, "sqlx", "Rust: tx.commit().await; dropping a Transaction rolls back"},
+	{ADVICE_END, C, ANY, "tokio_postgres",
+	 "Rust: client.transaction().await and commit().await, no \"BEGIN\" as text"},
+	{ADVICE_END, C, ANY,
+	 "postgres::", "Rust: client.transaction() and commit(), no \"BEGIN\" as text"},
+	{ADVICE_END, C, ANY, "rusqlite",
+	 "Rust: connection.transaction() and commit(), no \"BEGIN\" as text"},
+	{ADVICE_END, C, ANY, "diesel", "Rust: connection.transaction(|c| ...)"},
+	{ADVICE_END, C, ANY, RUST, "Rust: commit, and roll back in a Drop, which `?` runs too"},
 	{ADVICE_END, C, ANY, NULL, "C: COMMIT, or ROLLBACK on the paths of errors"},
 	{ADVICE_END, EV_LANG_PERL, ANY, NULL, "Perl: $dbh->commit or $dbh->rollback"},
 	{ADVICE_END, EV_LANG_PHP, ANY, "PDO", "PHP: $pdo->commit(), and rollBack() in a catch"},
@@ -105,6 +128,12 @@ static const struct advice_example examples[] = {
 	{ADVICE_PAGES, PY, EV_DB_SQLITE, NULL, "Python: iterate over the cursor"},
 	{ADVICE_PAGES, PY, EV_DB_MYSQL, NULL, "Python: SSCursor"},
 	{ADVICE_PAGES, PY, ANY, NULL, "Python: a server-side cursor, as c.cursor(\"name\")"},
+	{ADVICE_PAGES, C, ANY, "sqlx", "Rust: fetch() in place of fetch_all()"},
+	{ADVICE_PAGES, C, ANY, "tokio_postgres", "Rust: query_raw(), a stream, or query_portal()"},
+	{ADVICE_PAGES, C, ANY, "postgres::", "Rust: query_raw(), or query_portal()"},
+	{ADVICE_PAGES, C, ANY, "rusqlite", "Rust: rows.next(), and keep none"},
+	{ADVICE_PAGES, C, ANY, "diesel", "Rust: load_iter()"},
+	{ADVICE_PAGES, C, ANY, RUST, "Rust: work on each row as it comes, and collect() none"},
 	{ADVICE_PAGES, C, EV_DB_POSTGRESQL, NULL, "C: PQsetSingleRowMode"},
 	{ADVICE_PAGES, C, EV_DB_MYSQL, NULL, "C: mysql_use_result"},
 	{ADVICE_PAGES, C, EV_DB_SQLITE, NULL, "C: work on each row between two sqlite3_step"},
@@ -126,6 +155,7 @@ static const struct advice_example examples[] = {
 	{ADVICE_PAGES, EV_LANG_GO, ANY, NULL, "Go: rows.Next(), and keep none"},
 
 	{ADVICE_BOUND, PY, ANY, NULL, "Python: functools.lru_cache(maxsize=...), or del"},
+	{ADVICE_BOUND, C, ANY, RUST, "Rust: map.remove(&key), or the crates lru or moka"},
 	{ADVICE_BOUND, EV_LANG_PERL, ANY, NULL, "Perl: delete $cache{$key}"},
 	{ADVICE_BOUND, EV_LANG_PHP, ANY, NULL,
 	 "PHP: unset() what static arrays and properties keep"},
@@ -136,12 +166,21 @@ static const struct advice_example examples[] = {
 	{ADVICE_BOUND, EV_LANG_GO, ANY, NULL,
 	 "Go: delete(m, key); copy small parts out of large slices"},
 
+	{ADVICE_FREE, C, ANY, RUST,
+	 "Rust: drop(), or clear() the Vec or map; no mem::forget, Box::leak, cycle of Rc"},
 	{ADVICE_FREE, C, EV_DB_POSTGRESQL, NULL, "C: free, PQclear, PQfreemem"},
 	{ADVICE_FREE, C, EV_DB_MYSQL, NULL, "C: free, mysql_free_result, mysql_stmt_close"},
 	{ADVICE_FREE, C, EV_DB_SQLITE, NULL, "C: free, sqlite3_free, sqlite3_finalize"},
 	{ADVICE_FREE, C, ANY, NULL, "C: free, or the matching free function"},
 
 	{ADVICE_STATEMENT, PY, EV_DB_SQLITE, NULL, "Python: cursor.close()"},
+	{ADVICE_STATEMENT, C, ANY, "rusqlite",
+	 "Rust: drop(statement), or connection.prepare_cached(sql)"},
+	{ADVICE_STATEMENT, C, ANY, "tokio_postgres",
+	 "Rust: drop(statement), or prepare_cached() of deadpool"},
+	{ADVICE_STATEMENT, C, ANY, "sqlx",
+	 "Rust: conn.clear_cached_statements(); no text per value"},
+	{ADVICE_STATEMENT, C, ANY, RUST, "Rust: drop(statement)"},
 	{ADVICE_STATEMENT, C, EV_DB_SQLITE, NULL, "C: sqlite3_finalize, or sqlite3_reset to reuse"},
 	{ADVICE_STATEMENT, C, EV_DB_MYSQL, NULL, "C: mysql_stmt_close"},
 	{ADVICE_STATEMENT, C, EV_DB_POSTGRESQL, NULL, "C: DEALLOCATE, or PQclosePrepared"},
@@ -157,6 +196,9 @@ static const struct advice_example examples[] = {
 	{ADVICE_STATEMENT, EV_LANG_GO, ANY, NULL, "Go: defer stmt.Close()"},
 
 	{ADVICE_READ, PY, ANY, NULL, "Python: cursor.close(), or fetchall()"},
+	{ADVICE_READ, C, ANY, "rusqlite", "Rust: drop(rows), or rows.next() until None"},
+	{ADVICE_READ, C, ANY, "sqlx", "Rust: drop the stream of fetch(), or read it until None"},
+	{ADVICE_READ, C, ANY, RUST, "Rust: drop the rows, or read them until None"},
 	{ADVICE_READ, C, EV_DB_SQLITE, NULL, "C: sqlite3_reset, or sqlite3_finalize"},
 	{ADVICE_READ, C, EV_DB_MYSQL, NULL, "C: mysql_free_result"},
 	{ADVICE_READ, C, EV_DB_POSTGRESQL, NULL, "C: PQgetResult until NULL"},
@@ -176,6 +218,10 @@ static const struct advice_example examples[] = {
 	{ADVICE_TEST, EV_LANG_RUBY, ANY, "/active_record/", "Rails: idle_timeout"},
 	{ADVICE_TEST, JS, ANY, "/pg-pool/", "Node: pool.on('error'), idleTimeoutMillis"},
 	{ADVICE_TEST, EV_LANG_JAVA, ANY, "hikari", "Java: HikariCP's keepaliveTime, maxLifetime"},
+	{ADVICE_TEST, C, ANY, "sqlx", "Rust: PoolOptions::test_before_acquire(true)"},
+	{ADVICE_TEST, C, ANY, "deadpool", "Rust: deadpool's RecyclingMethod::Verified"},
+	{ADVICE_TEST, C, ANY, "bb8::", "Rust: bb8's test_on_check_out(true)"},
+	{ADVICE_TEST, C, ANY, "r2d2::", "Rust: r2d2's test_on_check_out(true)"},
 	{ADVICE_TEST, EV_LANG_GO, ANY, NULL, "Go: db.SetConnMaxIdleTime"},
 };
 
@@ -202,8 +248,17 @@ static bool has(const char *text, const char *part)
 	return text && strstr(text, part);
 }
 
+static bool is_rust(const char *file, const char *function)
+{
+	size_t length = file ? strlen(file) : 0;
+
+	return (length >= 3 && !strcmp(file + length - 3, RUST)) || has(function, RUST_BEGINS);
+}
+
 static bool is_of(const char *file, const char *module, const char *function, const char *library)
 {
+	if (!strcmp(library, RUST))
+		return is_rust(file, function);
 	return has(file, library) || has(module, library) || has(function, library);
 }
 

@@ -39,7 +39,7 @@ static const char *advice(enum advice what, enum ev_language language, enum ev_d
 			  const char *library)
 {
 	struct frame_view frames[] = {
-		{.language = language, .file = "/usr/lib/x.so", .function = library},
+		{.language = language, .file = library, .function = library},
 		{.language = language, .file = "/srv/app"},
 	};
 	struct finding_view f = {.database = database,
@@ -112,6 +112,23 @@ static void a_line_in_c_is_told_the_call_of_its_library(void **state)
 			       "(C: mysql_close)"));
 }
 
+static void rust_is_told_from_c_by_its_files_and_threads(void **state)
+{
+	struct frame_view site = {.language = EV_LANG_NATIVE, .file = "/srv/shop/src/main.rs"};
+	struct finding_view f = {
+		.database = EV_DB_POSTGRESQL, .site = &site, .stack = &site, .stack_count = 1};
+
+	(void)state;
+	assert_non_null(strstr(advice_for(&rule_input, &f, ADVICE_END), "(Rust: "));
+	site.file = "/srv/shop.rs/main.c";
+	assert_non_null(strstr(advice_for(&rule_input, &f, ADVICE_END), "(C: "));
+	site.file = NULL;
+	site.function = "std::sys_common::backtrace::__rust_begin_short_backtrace";
+	assert_non_null(strstr(advice_for(&rule_input, &f, ADVICE_FREE), "(Rust: "));
+	site.function = "std::thread::_Invoker::run";
+	assert_non_null(strstr(advice_for(&rule_input, &f, ADVICE_FREE), "(C: "));
+}
+
 static void without_a_line_the_process_tells_the_language(void **state)
 {
 	(void)state;
@@ -144,6 +161,7 @@ int main(void)
 		ADVICE_TEST(each_sentence_and_each_example_is_short),
 		ADVICE_TEST(no_library_is_named_that_is_not_there),
 		ADVICE_TEST(a_line_in_c_is_told_the_call_of_its_library),
+		ADVICE_TEST(rust_is_told_from_c_by_its_files_and_threads),
 		ADVICE_TEST(without_a_line_the_process_tells_the_language),
 		ADVICE_TEST(a_language_has_one_example_for_databases_without_their_own),
 	};
