@@ -58,6 +58,9 @@
 	"line-opened-connection",                                                      \
 		"the line opened the connection; where the transaction began was not " \
 		"seen"
+#define EVIDENCE_LINE_OPENED_FIRST    \
+	"line-opened-for-statements", \
+		"the line opened the connection; which line prepared the statements was not seen"
 #define EVIDENCE_LINE_BEGAN       \
 	"line-began-transaction", \
 		"the line began its last transaction; where it was opened was not seen"

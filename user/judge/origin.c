@@ -426,7 +426,9 @@ void finding_from(struct rule_input *s, struct finding_view *f, const struct ori
 	if (!most)
 		return;
 	show(s, f, most);
-	if (most->stand_in == STANDS_OPENED)
+	if (most->stand_in == STANDS_OPENED && f->resource == RESOURCE_STATEMENT)
+		finding_because(s, f, EVIDENCE_LINE_OPENED_FIRST);
+	else if (most->stand_in == STANDS_OPENED)
 		finding_because(s, f, EVIDENCE_LINE_OPENED);
 	else if (most->stand_in == STANDS_BEGUN)
 		finding_because(s, f, EVIDENCE_LINE_BEGAN);

@@ -73,8 +73,23 @@ static bool is_young(const struct rule_input *s, const struct statement_model *s
 	       st->born_ns + 2 * SECOND_NS > s->now_ns;
 }
 
+/* The origin of a statement of a connection of that life; NULL: not known.  If the stack of the
+ * prepare has libraries alone, as where a task of the driver sends for all, the opening stands in.
+ */
+static struct origin origin_of_statement(const struct rule_input *s,
+					 const struct statement_model *st, const struct life *l)
+{
+	struct origin o = origin_of_stack(s, st->stack), opening;
+
+	if (o.place || !l || !code_stack(s->places->code, st->stack))
+		return o;
+	opening = origin_of_opening(s, l);
+	opening.stand_in = STANDS_OPENED;
+	return opening.place ? opening : o;
+}
+
 static size_t collect_list(const struct rule_input *s, const struct statement_model *st,
-			   struct rule_entry *out, size_t n)
+			   const struct life *l, struct rule_entry *out, size_t n)
 {
 	for (; st; st = st->next) {
 		if (!st->text || is_young(s, st))
@@ -85,7 +100,7 @@ static size_t collect_list(const struct rule_input *s, const struct statement_mo
 						     .hash = st->text_hash,
 						     .born_ns = st->born_ns,
 						     .text = st->text,
-						     .from = origin_of_stack(s, st->stack)};
+						     .from = origin_of_statement(s, st, l)};
 		n++;
 	}
 	return n;
@@ -94,11 +109,12 @@ static size_t collect_list(const struct rule_input *s, const struct statement_mo
 /* The statements of this endpoint; out NULL: only how many. */
 static size_t rule_statement_collect(const struct rule_input *s, struct rule_entry *out)
 {
-	size_t n = collect_list(s, s->endpoint->leakiest_statements, out, 0);
+	size_t n = collect_list(s, s->endpoint->leakiest_statements, NULL, out, 0);
 
 	for (size_t i = 0; i < s->count; i++)
 		if (s->conn_history[i].open)
-			n = collect_list(s, s->conn_history[i].open->statements, out, n);
+			n = collect_list(s, s->conn_history[i].open->statements,
+					 s->conn_history[i].life, out, n);
 	return n;
 }
 
@@ -258,7 +274,6 @@ static struct finding_view *found_same(struct rule_input *s, const struct rule_s
 	f->verdict = VERDICT_LEAKING;
 	f->confidence = confidence_cap(s, CONFIDENCE_CERTAIN);
 	finding_because(s, f, EVIDENCE_SAME_TEXT, shape->same);
-	f->advice = advice_for(s, f, ADVICE_STATEMENT);
 	return f;
 }
 
@@ -277,7 +292,6 @@ static struct finding_view *found_many(struct rule_input *s, const struct rule_s
 	finding_because(s, f, EVIDENCE_STATEMENTS_GROW, (unsigned long long)shape->most);
 	if (literals)
 		finding_because(s, f, EVIDENCE_TEXTS_DIFFER, shape->distinct);
-	f->advice = advice_for(s, f, literals ? ADVICE_VALUES : ADVICE_STATEMENT);
 	return f;
 }
 
@@ -362,6 +376,9 @@ static void found_at(struct rule_input *s, struct entries *e, const struct place
 		return;
 	take_share(s, f, &shape, share);
 	rule_statement_name(s, f, e, at);
+	/* in the language of the line, which is known only now */
+	f->advice = advice_for(s, f,
+			       f->cause == CAUSE_CACHE_GROWTH ? ADVICE_VALUES : ADVICE_STATEMENT);
 }
 
 static void found_by_place(struct rule_input *s, struct entries *e, uint64_t most)

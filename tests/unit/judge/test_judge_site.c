@@ -700,6 +700,38 @@ static void statements_are_named_by_their_prepare(void **state)
 	assert_int_equal(f->acquired, 40);
 }
 
+/* Statements prepared by a driver's own task, whose stack has no line of the owner. */
+static void statements_of_a_task_of_the_driver_are_named_by_the_opening(void **state)
+{
+	const struct place_reported opening[] = {
+		{EV_LANG_NATIVE, "tokio_postgres::connect", NULL, "/srv/shop/shop", 0, 10, 0},
+		{EV_LANG_NATIVE, "shop::pool", "/srv/shop/src/pool.rs", "/srv/shop/shop", 7, 20, 0},
+	};
+	const struct place_reported task[] = {
+		{EV_LANG_NATIVE, "tokio_postgres::connection::Connection<S,T>::poll_flush", NULL,
+		 "/srv/shop/shop", 0, 30, 0},
+		{EV_LANG_NATIVE, "shop::pool::{{closure}}", "/srv/shop/src/pool.rs",
+		 "/srv/shop/shop", 9, 40, 0},
+	};
+	const struct finding_view *f;
+
+	(void)state;
+	app_begins();
+	at(1);
+	opens(0, APP, APP);
+	shows_of(EV_AT_OPENED, 0, 0, tell_stack(APP, opening, 2));
+	for (int i = 0; i < 40; i++) {
+		at(1 + i * 0.2);
+		prepares(0, 1000 + i, "SELECT 1", 77);
+		shows_of(EV_AT_PREPARED, 0, 1000 + i, tell_stack(APP, task, 2));
+	}
+	f = expect(CAUSE_UNCLOSED_STATEMENT);
+	expect_site(f, "/srv/shop/src/pool.rs", 7, "shop::pool");
+	assert_true(says_that(f, "which line prepared the statements was not seen"));
+	/* told when the line was known */
+	assert_non_null(strstr(f->advice, "(Rust: drop(statement)"));
+}
+
 static void statements_of_two_lines_are_two_findings(void **state)
 {
 	const struct finding_view *f;
@@ -951,6 +983,9 @@ int main(void)
 		cmocka_unit_test_teardown(a_flood_of_places_in_use_is_counted_and_left_out,
 					  story_teardown),
 		cmocka_unit_test_teardown(statements_are_named_by_their_prepare, story_teardown),
+		cmocka_unit_test_teardown(
+			statements_of_a_task_of_the_driver_are_named_by_the_opening,
+			story_teardown),
 		cmocka_unit_test_teardown(statements_of_two_lines_are_two_findings, story_teardown),
 		cmocka_unit_test_teardown(a_large_result_is_named_by_its_request, story_teardown),
 		cmocka_unit_test_teardown(a_reader_left_open_is_named_by_its_statement,
