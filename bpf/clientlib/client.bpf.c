@@ -320,20 +320,34 @@ static __always_inline int text_has_room(void)
 	return !share_take(p, EV_TABLE_TEXTS);
 }
 
+/* Returns how many bytes, with the zero byte that ends them, may be read into that much room, after
+ * `done` of a text of at most `most` bytes; most 0: the text ends itself.  Memory behind a text is
+ * not the text's, and may hold what nobody is to see. */
+static __always_inline __u32 text_room(__u32 most, __u32 done, __u32 room)
+{
+	if (most && most - done < room - 1)
+		return most - done + 1;
+	return room;
+}
+
 /* Keeps the beginning of a text under the hash of the whole text.  Returns the hash; 0: no text.
- * Equal texts have equal hashes in this run. */
-__noinline __u64 keep_text(__u64 from)
+ * Equal texts have equal hashes in this run, however their end is told. */
+__noinline __u64 keep_text(__u64 from, __u32 most)
 {
 	__u64 hash = settings.hash_seed, at = from;
 	struct scratch *s;
 	long n, first = 0;
-	__u32 zero = 0, i;
+	__u32 zero = 0, i, room;
 
 	s = bpf_map_lookup_elem(&text_scratch, &zero);
 	if (!s || !from)
 		return 0;
 	for (i = 0; i < SCRATCHES; i++) {
-		n = bpf_probe_read_user_str(s->words, SCRATCH_LEN, (void *)at);
+		room = text_room(most, i * (SCRATCH_LEN - 1), SCRATCH_LEN);
+		barrier_var(room);
+		if (room > SCRATCH_LEN)
+			break;
+		n = bpf_probe_read_user_str(s->words, room, (void *)at);
 		if (n <= 1 && !i)
 			return 0;
 		if (n <= 1)
@@ -349,7 +363,11 @@ __noinline __u64 keep_text(__u64 from)
 	if (bpf_map_lookup_elem(&texts, &hash) || !text_has_room())
 		return hash;
 	__builtin_memset(&s->text, 0, sizeof(s->text));
-	n = bpf_probe_read_user_str(s->text.bytes, TEXT_LEN, (void *)from);
+	room = text_room(most, 0, TEXT_LEN);
+	barrier_var(room);
+	if (room > TEXT_LEN)
+		return 0;
+	n = bpf_probe_read_user_str(s->text.bytes, room, (void *)from);
 	if (n < 1)
 		return 0;
 	s->text.length = n - 1;
@@ -393,7 +411,7 @@ __noinline __u64 keep_units(__u32 n)
 }
 
 /* The same for a text in UTF-16.  A character outside ASCII is kept as a question mark. */
-__noinline __u64 keep_wide_text(__u64 from)
+__noinline __u64 keep_wide_text(__u64 from, __u32 most)
 {
 	__u32 zero = 0, i;
 	struct scratch *s;
@@ -404,13 +422,13 @@ __noinline __u64 keep_wide_text(__u64 from)
 	__builtin_memset(&s->text, 0, sizeof(s->text));
 	s->words[0] = settings.hash_seed;
 	for (i = 0; i < WIDE_LEN; i++)
-		if (!keep_unit(from, i))
+		if ((most && i >= most / 2) || !keep_unit(from, i))
 			break;
 	return keep_units(i);
 }
 
 /* A thread may be preempted in here.  Another thread then gets no text, which is counted. */
-static __always_inline __u64 text_of(const struct probe *p, __u64 from)
+static __always_inline __u64 text_of(const struct probe *p, const struct call *call)
 {
 	__u32 zero = 0;
 	struct scratch *s = bpf_map_lookup_elem(&text_scratch, &zero);
@@ -421,7 +439,8 @@ static __always_inline __u64 text_of(const struct probe *p, __u64 from)
 	if (__sync_fetch_and_add(&s->busy, 1))
 		count(COUNTER_LOSS + EV_LOSS_TRUNCATED);
 	else
-		hash = p->flags & PROBE_WIDE_TEXT ? keep_wide_text(from) : keep_text(from);
+		hash = p->flags & PROBE_WIDE_TEXT ? keep_wide_text(call->text, call->text_most)
+						  : keep_text(call->text, call->text_most);
 	__sync_fetch_and_add(&s->busy, -1);
 	return hash;
 }
@@ -818,7 +837,7 @@ static __always_inline void acquired(const struct probe *p, const struct call *c
 	}
 	fresh.sample = is_link ? NO_SAMPLE : sample_take(s, handle, stack);
 	if (call->text)
-		fresh.text = text_of(p, call->text);
+		fresh.text = text_of(p, call);
 	if (is_link ? link_put(&key, call, &fresh, stack) : object_put(&key, call, &fresh)) {
 		sample_give_back(s, &fresh, handle);
 		return;
@@ -1014,7 +1033,7 @@ static __always_inline void link_used(const struct probe *p, const struct call *
 	if (!h)
 		return;
 	if (call->text)
-		link_reported(h, call, text_of(p, call->text), 0, bpf_ktime_get_boot_ns());
+		link_reported(h, call, text_of(p, call), 0, bpf_ktime_get_boot_ns());
 	h->used_ns = bpf_ktime_get_boot_ns();
 	if (p->flags & PROBE_JOINS)
 		client_join(h, call);
@@ -1034,7 +1053,7 @@ static __always_inline void used(const struct probe *p, const struct call *call)
 	}
 	o = bpf_map_lookup_elem(&handles, &key);
 	if (o && call->text)
-		o->text = text_of(p, call->text);
+		o->text = text_of(p, call);
 }
 
 static __always_inline void finish(const struct probe *p, const struct call *call, __u64 handle)
@@ -1101,6 +1120,14 @@ static __always_inline struct probe *probe_of(struct pt_regs *ctx, __u32 *index,
 	return NULL;
 }
 
+static __always_inline void note_text(struct pt_regs *ctx, const struct probe *p, struct call *call)
+{
+	__s32 length = argument(ctx, p, p->text_length);
+
+	call->text = argument(ctx, p, p->text);
+	call->text_most = length > 0 ? length : 0;
+}
+
 /* Handles a call whose end is not awaited. */
 static __always_inline void pass(struct pt_regs *ctx, const struct probe *p, const struct top *top)
 {
@@ -1112,7 +1139,7 @@ static __always_inline void pass(struct pt_regs *ctx, const struct probe *p, con
 			return;
 	}
 	call.handle = argument(ctx, p, p->handle);
-	call.text = argument(ctx, p, p->text);
+	note_text(ctx, p, &call);
 	if (p->flags & PROBE_JOINS) { /* no end is seen */
 		call.ns = bpf_ktime_get_boot_ns();
 		joins_until_ns = call.ns + JOIN_NS;
@@ -1134,7 +1161,7 @@ static __always_inline void client_begin(struct pt_regs *ctx, const struct probe
 	call->probe = index;
 	call->inside = p->role == PROBE_INSIDE;
 	call->handle = argument(ctx, p, p->handle);
-	call->text = argument(ctx, p, p->text);
+	note_text(ctx, p, call);
 	call->parent = argument(ctx, p, p->parent);
 	if (!(p->flags & PROBE_JOINS) && p->resource != EV_RES_CONNECTION)
 		return;

@@ -102,6 +102,10 @@ struct probe {
 	__u32 next;  /* cookie of another row at this place with another outer; 0 none */
 	__u64 since_ns; /* when it was attached: a call that ends soon after may have begun before
 			 */
+	/* enum probe_source: an int that holds the length of the text in bytes, or is not positive
+	 * if a zero byte ends the text.  FROM_NOWHERE: a zero byte ends it always. */
+	__u8 text_length;
+	__u8 unused[7];
 };
 
 struct handle_key {
@@ -191,11 +195,13 @@ struct call {
 	__u64 handle;
 	__u64 parent;
 	__u64 text;
-	__u64 address; /* return address */
-	__u64 slot;    /* where the return address lies */
-	__u64 outer;   /* where the return address of the row's function lies, see struct probe */
-	__u32 probe;   /* cookie */
-	__u32 inside;  /* 1: objects acquired during it are the library's own */
+	__u64 address;	 /* return address */
+	__u64 slot;	 /* where the return address lies */
+	__u64 outer;	 /* where the return address of the row's function lies, see struct probe */
+	__u32 probe;	 /* cookie */
+	__u32 inside;	 /* 1: objects acquired during it are the library's own */
+	__u32 text_most; /* bytes of the text at most; 0: up to its zero byte */
+	__u32 unused;
 };
 
 #define CALLS_MOST 8 /* calls that one thread may have begun at a time */

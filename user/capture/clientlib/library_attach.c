@@ -30,7 +30,7 @@ static unsigned int argument_bits(const struct probe_row *row)
 					    PROBE_R8, PROBE_R9,	 0,	    0};
 
 	return bits[row->handle & ~FROM_OUT] | bits[row->parent & ~FROM_OUT] |
-	       bits[row->text & ~FROM_OUT];
+	       bits[row->text & ~FROM_OUT] | bits[row->text_length & ~FROM_OUT];
 }
 
 /* The place of a probe, and where the arguments are there. */
@@ -292,6 +292,7 @@ static struct probe probe_at(const struct attached *a, const struct placing *p, 
 		.handle = source_at(spot, row->handle),
 		.parent = source_at(spot, row->parent),
 		.text = source_at(spot, row->text),
+		.text_length = source_at(spot, row->text_length),
 		.outer = spot->outer,
 		.stack = spot->stack,
 		.since_ns = clock_boot_ns(),

@@ -32,6 +32,7 @@
 		.symbol = #symbol_, .role = PROBE_USE, .resource = resource_, .handle = FROM_ARG1, \
 		__VA_ARGS__                                                                        \
 	}
+#define SIZED_TEXT		  .text = FROM_ARG2, .text_length = FROM_ARG3
 #define CALLED(object_, release_) .object = (object_), .release = (release_)
 
 /* libpq (PostgreSQL manual, chapter "libpq").  All ways to a connection reach one of the Start
@@ -96,7 +97,7 @@ static const struct probe_row mysql[] = {
 	RELEASE(mysql_free_result, EV_RES_RESULT, .flags = PROBE_BORN_INSIDE),
 	ACQUIRE(mysql_stmt_init, EV_RES_STATEMENT, FROM_RETURN, .parent = FROM_ARG1,
 		CALLED("MYSQL_STMT", "mysql_stmt_close")),
-	USE(mysql_stmt_prepare, EV_RES_STATEMENT, .text = FROM_ARG2),
+	USE(mysql_stmt_prepare, EV_RES_STATEMENT, SIZED_TEXT),
 	RELEASE(mysql_stmt_close, EV_RES_STATEMENT, .flags = PROBE_BORN_INSIDE),
 };
 
@@ -112,17 +113,17 @@ static const struct probe_row sqlite[] = {
 		   .flags = PROBE_WIDE_TEXT, SQLITE),
 	RELEASE(sqlite3_close, EV_RES_CONNECTION, .success = SUCCESS_ZERO),
 	RELEASE(sqlite3_close_v2, EV_RES_CONNECTION, .flags = PROBE_ZOMBIE),
-	ACQUIRE(sqlite3_prepare, EV_RES_STATEMENT, FROM_OUT | FROM_ARG4, .text = FROM_ARG2,
+	ACQUIRE(sqlite3_prepare, EV_RES_STATEMENT, FROM_OUT | FROM_ARG4, SIZED_TEXT,
 		.success = SUCCESS_ZERO, SQLITE_STMT),
-	ACQUIRE(sqlite3_prepare_v2, EV_RES_STATEMENT, FROM_OUT | FROM_ARG4, .text = FROM_ARG2,
+	ACQUIRE(sqlite3_prepare_v2, EV_RES_STATEMENT, FROM_OUT | FROM_ARG4, SIZED_TEXT,
 		.success = SUCCESS_ZERO, SQLITE_STMT),
-	ACQUIRE(sqlite3_prepare_v3, EV_RES_STATEMENT, FROM_OUT | FROM_ARG5, .text = FROM_ARG2,
+	ACQUIRE(sqlite3_prepare_v3, EV_RES_STATEMENT, FROM_OUT | FROM_ARG5, SIZED_TEXT,
 		.success = SUCCESS_ZERO, SQLITE_STMT),
-	ACQUIRE(sqlite3_prepare16, EV_RES_STATEMENT, FROM_OUT | FROM_ARG4, .text = FROM_ARG2,
+	ACQUIRE(sqlite3_prepare16, EV_RES_STATEMENT, FROM_OUT | FROM_ARG4, SIZED_TEXT,
 		.success = SUCCESS_ZERO, .flags = PROBE_WIDE_TEXT, SQLITE_STMT),
-	ACQUIRE(sqlite3_prepare16_v2, EV_RES_STATEMENT, FROM_OUT | FROM_ARG4, .text = FROM_ARG2,
+	ACQUIRE(sqlite3_prepare16_v2, EV_RES_STATEMENT, FROM_OUT | FROM_ARG4, SIZED_TEXT,
 		.success = SUCCESS_ZERO, .flags = PROBE_WIDE_TEXT, SQLITE_STMT),
-	ACQUIRE(sqlite3_prepare16_v3, EV_RES_STATEMENT, FROM_OUT | FROM_ARG5, .text = FROM_ARG2,
+	ACQUIRE(sqlite3_prepare16_v3, EV_RES_STATEMENT, FROM_OUT | FROM_ARG5, SIZED_TEXT,
 		.success = SUCCESS_ZERO, .flags = PROBE_WIDE_TEXT, SQLITE_STMT),
 	RELEASE(sqlite3_finalize, EV_RES_STATEMENT, .rows_after = ROWS_COUNTED),
 	{.symbol = "sqlite3_reset",

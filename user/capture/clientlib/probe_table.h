@@ -18,9 +18,9 @@ struct probe_row {
 	const char *symbol;
 	uint8_t role;	  /* enum probe_role */
 	uint8_t resource; /* enum ev_resource */
-	uint8_t handle;	  /* enum probe_source, as the next two */
+	uint8_t handle;	  /* enum probe_source, as the next three */
 	uint8_t parent;
-	uint8_t text;
+	uint8_t text, text_length;
 	uint8_t success; /* enum probe_success */
 	uint8_t flags;	 /* enum probe_flag; PROBE_RETURNS is added where it is needed */
 	/* 1 + offset of a 64-bit row count in the object, ROWS_COUNTED, or 0 none. */
