@@ -56,6 +56,8 @@ endif
 BENCH_BIN := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 HEAP_CLIENT := $(addprefix $(B)/clients/,heap_static heap_static_pie heap_stripped) $(if $(wildcard /usr/lib/x86_64-linux-gnu/libjemalloc.so),$(B)/clients/heap_jemalloc) \
 	       $(if $(shell command -v musl-gcc),$(addprefix $(B)/clients/,heap_musl heap_musl_static))
+RUST_CLIENT := $(if $(and $(wildcard /usr/bin/cargo),$(wildcard /usr/share/cargo/registry/rusqlite-*),\
+	       $(wildcard /usr/share/cargo/registry/tokio-postgres-*)),$(B)/clients/unclosed_rust)
 C_CLIENT := $(patsubst tests/live/clients/%.c,$(B)/clients/%,$(wildcard tests/live/clients/*.c)) \
 	    $(B)/clients/lite_static $(B)/clients/lite_stripped $(HEAP_CLIENT) $(B)/clients/harm $(B)/clients/heap_throws $(B)/clients/heap_throws_static
 
@@ -302,6 +304,17 @@ $(B)/clients/lite_static: tests/live/clients/lite_calls.c $(B)/flags/cc
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -O2 -g -Wall -Wextra -Werror $(DEPS) -o $@ $< -l:libsqlite3.a -lm
 
+# With the distribution's compiler and crates alone, so nothing is downloaded.  Without this client only its
+# own cases fail.
+CARGO_BUILD := env -i PATH=/usr/bin:/bin CARGO_HOME=$(abspath $(B))/rust/home cargo build --offline --release --quiet
+$(RUST_CLIENT): tests/live/clients/unclosed_rust.rs tests/live/clients/unclosed_rust.toml
+	$(say) CARGO $@
+	$(Q)mkdir -p $(@D) $(B)/rust/.cargo
+	$(Q)printf '[source.crates-io]\nreplace-with = "packaged"\n[source.packaged]\ndirectory = "%s"\n' \
+		/usr/share/cargo/registry >$(B)/rust/.cargo/config.toml
+	$(Q)sed 's|@CLIENTS@|$(CURDIR)/tests/live/clients|' tests/live/clients/unclosed_rust.toml >$(B)/rust/Cargo.toml
+	$(Q)-cd $(B)/rust && $(CARGO_BUILD) && cp target/release/unclosed_rust $(CURDIR)/$@
+
 $(B)/clients/heap_stripped: $(B)/clients/heap_static
 $(B)/clients/lite_stripped: $(B)/clients/lite_static
 $(B)/clients/heap_stripped $(B)/clients/lite_stripped:
@@ -345,9 +358,9 @@ BENCH_PAIRS ?= 9
 bench: $(B)/dbleak $(BENCH_BIN) ## measure the speed into tests/bench/RESULTS.md, as root; BENCH=ROW for one row, BENCH_PAIRS=9
 	$(Q)tests/bench/run --write --pairs $(BENCH_PAIRS) $(BENCH)
 
-clients: $(C_CLIENT) $(LIVE_BIN) ## C test clients
+clients: $(C_CLIENT) $(RUST_CLIENT) $(LIVE_BIN) ## C test clients, and one in Rust where its crates are installed
 
-live: $(B)/dbleak $(C_CLIENT) $(LIVE_BIN) ## real clients on real, private servers (root)
+live: $(B)/dbleak $(C_CLIENT) $(RUST_CLIENT) $(LIVE_BIN) ## real clients on real, private servers (root)
 	$(Q)/usr/bin/python3 tests/live/run
 
 test: ## everything, as scripts/test runs it (root)

@@ -11,6 +11,7 @@ import subprocess
 import harness
 from rounds import Case, Finding
 
+CRATES = "/usr/share/cargo/registry"
 LIB_PQ = "/usr/share/gocode/src/github.com/lib/pq"
 
 
@@ -20,6 +21,12 @@ def go():
 
 def go_lacks():
     return None if go() and os.path.isdir(LIB_PQ) else "golang-github-lib-pq-dev"
+
+
+def rust_lacks():
+    """A client that is missing though all for it is here was not built, and its cases fail."""
+    return None if os.path.exists("/usr/bin/cargo") and all(
+        glob.glob(f"{CRATES}/{crate}-*") for crate in ("rusqlite", "tokio-postgres")) else "Rust's crates"
 
 
 def java_lacks():
@@ -70,6 +77,45 @@ def python(name, fix, **more):
     return case(f"Python's {name}", ["unclosed.py", name], fix, **more)
 
 
+RUST_TEXTS = {None, "begin", "select name from items where name <> ? and id = ?", "select name from items where id > ?"}
+
+
+def in_rust(run, look):
+    """No frame of std, of a run time or of a driver answers, no name is told as the linker has it, and a text ends
+    where it ends: in Rust no zero byte tells that."""
+    findings = look.process(run.pid)["findings"]
+    sites = {os.path.basename(f["site"]["file"] or "") for f in findings if f["site"]}
+    mangled = {frame["function"] for f in findings for frame in f["stack"] if "$" in (frame["function"] or "")}
+    texts = {f["sql"] for f in findings} - RUST_TEXTS
+    return ([] if sites == {"unclosed_rust.rs"} else [f"the lines are {sites}"]) + [
+        f"a name is {name}" for name in mangled] + [f"an SQL text is {text}" for text in texts]
+
+
+def rust(name, habit, fix=None, **more):
+    if fix:
+        more["check"] = in_rust
+    sqlite = habit.startswith("lite-")
+    where = {"server": "sqlite", "way": "shop.db"} if sqlite else {}
+    return case(f"Rust's {name}", ["unclosed_rust", habit, *(["{folder}/shop.db"] if sqlite else [])], fix,
+                without=rust_lacks, **where, **more)
+
+
+RUST = [
+    rust("tokio_postgres, with clients forgotten", "connections", "Rust: drop(client) ends its connection",
+         findings=kept()[:1]),
+    rust("tokio_postgres, with transactions kept", "transactions", "Rust: drop(client) ends its connection"),
+    rust("tokio_postgres, with statements kept", "statements", "Rust: drop(statement)",
+         findings=[Finding("unclosed-statement")]),
+    rust("rusqlite, with connections kept", "lite-connections", "Rust: drop(connection)", findings=kept()[:1]),
+    rust("rusqlite, with transactions kept", "lite-transactions", "Rust: drop(connection)"),
+    rust("rusqlite, with statements forgotten", "lite-statements", "Rust: drop(statement)",
+         findings=[Finding("unclosed-statement")]),
+    rust("rusqlite, with rows forgotten", "lite-rows", "Rust: drop(rows)",
+         findings=[Finding("unclosed-cursor", verdict=("leaking", "stuck"))], also=("unclosed-statement",)),
+    rust("tokio_postgres, with all dropped", "dropped", findings=[]),
+    rust("rusqlite, with all dropped", "lite-dropped", findings=[]),
+]
+
 CASES = [
     python("psycopg2", "psycopg2: c.close()"),
     python("psycopg", "psycopg: `with psycopg.connect(...) as c:`", driver="psycopg"),
@@ -85,4 +131,5 @@ CASES = [
     case("JDBC", ["Unclosed.java"], "Java: try (Connection c = ...)", without=java_lacks, check=unknown_line),
     case("Go's database/sql", ["unclosed_go"], "Go: defer tx.Rollback()", without=go_lacks, prepare=build_go,
          placed=False, check=in_go),
+    *RUST,
 ]

@@ -11,18 +11,20 @@ NAMES = ("SQLAlchemy: ", "Django: ", "peewee: ", "asyncpg: ", "psycopg: ", "psyc
          "PHP: ", "Rails: ", "Ruby: ", "Node: ", "Java: ", "Go: ")
 LANGUAGES = {".py": "Python: ", ".js": "Node: ", ".cjs": "Node: ", ".pl": "Perl: ", ".php": "PHP: ", ".rb": "Ruby: ",
              ".java": "Java: ", ".go": "Go: "}
+BUILT_OF = {"_go": "Go: ", "_rust": "Rust: "}
 DRIVERS = {"psycopg2": "psycopg2: ", "psycopg": "psycopg: ", "pymysql": "PyMySQL: ", "mysqldb": "mysqlclient: ",
            "asyncpg": "asyncpg: "}
 SHOWN = ("unclosed-connection", "open-transaction")  # for which each language has an example
 RUN_TIMES = ("JavaMain", "_PyEval", "asyncio", "task_step", "ruby_", "rb_", "node::", "v8::", "runtime.", "start_thread",
-             "Interpreter")
+             "Interpreter", "std::", "core::", "tokio", "mio::", "rusqlite::", "<std::", "<core::", "<tokio")
 
 
 def allowed(case):
     """What may be named: the language, the drivers of Python that the client has, SQLAlchemy where it is imported."""
     stem, ending = os.path.splitext(case.client[0])
     if ending != ".py":
-        return (LANGUAGES.get(ending, "Go: " if stem.endswith("_go") else "C: "),)
+        built = next((name for word, name in BUILT_OF.items() if stem.endswith(word)), "C: ")
+        return (LANGUAGES.get(ending, built),)
     with open(os.path.join(CLIENTS, case.client[0])) as file:
         source = file.read()
     found = [name for driver, name in DRIVERS.items()

@@ -44,7 +44,7 @@ def file_is_of(file, program):
     stem, ending = os.path.splitext(program)
     shared = {".py": ("db.py",), "": ("pq.h", "my.h")}.get(ending, ())
     source = {"lite_static": "lite_calls"}.get(stem, stem)
-    return file == program or file in shared or (not ending and file == f"{source}.c")
+    return file == program or file in shared or (not ending and file in (f"{source}.c", f"{source}.rs"))
 
 
 def of(frame):
