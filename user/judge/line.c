@@ -24,10 +24,22 @@ static const char *of_language(enum ev_language language)
 	}
 }
 
+/* Do the copied frames have lines, so that only those further out are missing? */
+static bool is_cut_short(const struct finding_view *f)
+{
+	return f->stack_flags & EV_STACK_CUT && f->stack_count &&
+	       f->stack[f->stack_count - 1].language == EV_LANG_NATIVE &&
+	       f->stack[f->stack_count - 1].line;
+}
+
 const char *line_to_get(const struct finding_view *f, enum ev_language language)
 {
 	if (f->stack_flags & EV_STACK_NAMELESS)
 		return "watch longer, or begin before the process does: dbleak run";
+	if (is_cut_short(f))
+		return "build the program with optimization (cargo build --release), as its stack "
+		       "is "
+		       "deeper than what is copied";
 	if (f->stack_count)
 		return of_language(language);
 	if (f->earlier && f->earlier != UNKNOWN64 && f->earlier >= f->open)

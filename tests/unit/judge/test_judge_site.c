@@ -4,6 +4,8 @@
  */
 #include "tests/unit/support/story.h"
 
+#include "user/judge/line.h"
+
 #define APP 4711
 
 /* As judged last, so that what it gave stays valid; judged anew when time went on. */
@@ -732,6 +734,21 @@ static void statements_of_a_task_of_the_driver_are_named_by_the_opening(void **s
 	assert_non_null(strstr(f->advice, "(Rust: drop(statement)"));
 }
 
+static void a_stack_that_is_cut_short_needs_smaller_frames_not_symbols(void **state)
+{
+	struct frame_view frame = {
+		.language = EV_LANG_NATIVE, .file = "/srv/shop/src/pool.rs", .line = 7};
+	struct finding_view f = {.stack = &frame, .stack_count = 1, .stack_flags = EV_STACK_CUT};
+
+	(void)state;
+	assert_non_null(strstr(line_to_get(&f, EV_LANG_NATIVE), "with optimization"));
+	frame.line = 0;
+	assert_non_null(strstr(line_to_get(&f, EV_LANG_NATIVE), "debug symbols"));
+	frame.line = 7;
+	f.stack_flags = 0;
+	assert_non_null(strstr(line_to_get(&f, EV_LANG_NATIVE), "debug symbols"));
+}
+
 static void statements_of_two_lines_are_two_findings(void **state)
 {
 	const struct finding_view *f;
@@ -986,6 +1003,7 @@ int main(void)
 		cmocka_unit_test_teardown(
 			statements_of_a_task_of_the_driver_are_named_by_the_opening,
 			story_teardown),
+		cmocka_unit_test(a_stack_that_is_cut_short_needs_smaller_frames_not_symbols),
 		cmocka_unit_test_teardown(statements_of_two_lines_are_two_findings, story_teardown),
 		cmocka_unit_test_teardown(a_large_result_is_named_by_its_request, story_teardown),
 		cmocka_unit_test_teardown(a_reader_left_open_is_named_by_its_statement,
