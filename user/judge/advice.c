@@ -7,6 +7,7 @@
  */
 #include "user/judge/advice.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "user/judge/site.h"
@@ -359,14 +360,19 @@ static enum ev_language named_language(const struct process_model *p)
 		enum ev_language language;
 	} names[] = {
 		{"python", PY},		{"gunicorn", PY},	{"uwsgi", PY},
-		{"celery", PY},		{"node", JS},		{"java", EV_LANG_JAVA},
-		{"php", EV_LANG_PHP},	{"perl", EV_LANG_PERL}, {"ruby", EV_LANG_RUBY},
-		{"puma", EV_LANG_RUBY},
+		{"celery", PY},		{"node", JS},		{"nodejs", JS},
+		{"java", EV_LANG_JAVA}, {"php", EV_LANG_PHP},	{"perl", EV_LANG_PERL},
+		{"ruby", EV_LANG_RUBY}, {"puma", EV_LANG_RUBY},
 	};
 
-	for (size_t i = 0; p && i < sizeof(names) / sizeof(names[0]); i++)
-		if (!strncmp(p->comm, names[i].name, strlen(names[i].name)))
+	for (size_t i = 0; p && i < sizeof(names) / sizeof(names[0]); i++) {
+		size_t length = strlen(names[i].name);
+
+		/* node_exporter is no node */
+		if (!strncmp(p->comm, names[i].name, length) && p->comm[length] != '_' &&
+		    !isalpha((unsigned char)p->comm[length]))
 			return names[i].language;
+	}
 	return EV_LANG_UNKNOWN;
 }
 
@@ -375,6 +381,9 @@ enum ev_language advice_language(const struct rule_input *s, const struct findin
 	const struct frame_view *line = f->site ? f->site : f->waiters.site;
 	enum ev_language language = line ? line->language : EV_LANG_UNKNOWN;
 
+	/* Without a line, the driver's own frames may still tell. */
+	if (!line && is_on_frames(f->stack, f->stack_count, RUST))
+		language = EV_LANG_NATIVE;
 	/* A native line of an interpreted program is its run time's, or an extension's. */
 	if (language <= EV_LANG_NATIVE && named_language(s->process) != EV_LANG_UNKNOWN)
 		language = named_language(s->process);

@@ -125,6 +125,9 @@ static void rust_is_told_from_c_by_its_files_and_threads(void **state)
 	site.file = NULL;
 	site.function = "std::sys_common::backtrace::__rust_begin_short_backtrace";
 	assert_non_null(strstr(advice_for(&rule_input, &f, ADVICE_FREE), "(Rust: "));
+	f.site = NULL; /* the frames of its run time and drivers tell, too */
+	assert_non_null(strstr(advice_for(&rule_input, &f, ADVICE_FREE), "(Rust: "));
+	f.site = &site;
 	site.function = "std::thread::_Invoker::run";
 	assert_non_null(strstr(advice_for(&rule_input, &f, ADVICE_FREE), "(C: "));
 }
@@ -138,6 +141,12 @@ static void without_a_line_the_process_tells_the_language(void **state)
 	strcpy(process.comm, "python3.11");
 	assert_non_null(
 		strstr(advice(ADVICE_END, EV_LANG_UNKNOWN, EV_DB_MYSQL, NULL), "(Python: "));
+	strcpy(process.comm, "node_exporter");
+	assert_null(strchr(advice(ADVICE_END, EV_LANG_UNKNOWN, EV_DB_MYSQL, NULL), '('));
+	strcpy(process.comm, "nodebug");
+	assert_null(strchr(advice(ADVICE_END, EV_LANG_UNKNOWN, EV_DB_MYSQL, NULL), '('));
+	strcpy(process.comm, "php-fpm8.2");
+	assert_non_null(strstr(advice(ADVICE_END, EV_LANG_UNKNOWN, EV_DB_MYSQL, NULL), "(PHP: "));
 	strcpy(process.comm, "billing");
 	assert_null(strchr(advice(ADVICE_END, EV_LANG_UNKNOWN, EV_DB_MYSQL, NULL), '('));
 	assert_non_null(strstr(advice(ADVICE_END, EV_LANG_NATIVE, EV_DB_MYSQL, NULL), "(C: "));
