@@ -433,6 +433,13 @@ static __noinline int feed_scattered(struct tracked_connection *c, struct task_s
 static __noinline int after_message(struct sock *sk, struct tracked_connection *c)
 {
 	if (!c->reported && (c->ev.flags & TELLING)) {
+		if ((c->ev.flags & EV_CONN_AUTHENTICATED) && !c->ev.requests &&
+		    !(c->ev.flags & EV_CONN_TERMINATED)) {
+			/* The client may begin to work.  That moment ends the time that the opening
+			 * took, and a tick is too coarse for it. */
+			c->now = bpf_ktime_get_boot_ns();
+			c->ev.used_ns = c->now;
+		}
 		ledger_tell(c);
 		if (c->reported)
 			evidence_tell(c);

@@ -276,3 +276,36 @@ def server_gone(bench):
     os.kill(child, signal.SIGKILL)
     look = bench.dbleak.finish(served.process, patience=20)
     bench.check(look.status == 2 and "has ended" in look.err, f"{look.status} {look.err[-300:]!r}")
+
+
+def openings(text, database):
+    """Of the histogram of one kind of database: {bound: count}, sum and count."""
+    name = "db_client_connection_create_time_seconds"
+    ours = [line for line in samples(text) if line.startswith(name) and f'db_system_name="{database}"' in line]
+    within = {re.search(r'le="([^"]+)"', line)[1]: int(line.split()[-1]) for line in ours if "_bucket{" in line}
+    rest = {line[len(name):line.index("{")]: float(line.split()[-1]) for line in ours if "_bucket{" not in line}
+    return within, rest.get("_sum", 0), int(rest.get("_count", 0))
+
+
+@live("how long connections took to open is served as the client itself measured it", group="serve",
+      needs=("postgresql", "mariadb"))
+def opened(bench):
+    clients = {"postgresql": bench.client("opened_slowly.py", "4", "1"),
+               "mysql": bench.client("opened_slowly.py", "4", server="mariadb", driver="pymysql")}
+    served = Served(bench, *[word for client in clients.values() for word in ("-p", client.pid)])
+    for client in clients.values():
+        os.kill(client.pid, signal.SIGUSR1)
+    for database, client in clients.items():
+        slow = database == "postgresql"
+        count = 4 + slow
+        text = served.until(("create_time_seconds_count", f'db_system_name="{database}"', f" {count}"))
+        within, total, counted = openings(text, database)
+        took = [float(line.split()[1]) for line in client.said if line.startswith("took")]
+        bench.shown[database] = {"client": took, "sum": total, "within": within}
+        bench.check(counted == count == within["+Inf"] == len(took), f"{database}: {counted} openings, {within}")
+        bench.check((1 if slow else 0) < total <= sum(took), f"{database}: {total} s, the client measured {took}")
+        bench.check(within["1.0"] == 4 and within["5.0"] == count, f"{database}: {within}")
+    report = json.loads(served.get("/report")[2])
+    told = {endpoint["database"]: endpoint["create_time"] for one in report["processes"] for endpoint in one["endpoints"]}
+    bench.check({kind: one and one["count"] for kind, one in told.items()} == {"postgresql": 5, "mysql": 4}, f"{told}")
+    served.end()

@@ -97,6 +97,7 @@ void endpoint_describe(const struct rule_input *s, struct endpoint_view *v)
 	v->connections.opened = e->opened;
 	v->connections.closed = e->closed;
 	v->connections.pre_existing = e->pre_existing;
+	v->created = e->created;
 	v->transactions.begun = e->begun;
 	v->transactions.committed = e->committed;
 	v->transactions.rolled_back = e->rolled_back;

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "bpf/event.h"
+#include "user/base/durations.h"
 
 enum verdict {
 	VERDICT_OK,
@@ -219,6 +220,7 @@ struct endpoint_view {
 		uint64_t open, peak, opened, closed, pre_existing, idle, in_transaction, close_wait;
 		uint64_t at_exit; /* of those closed: by the end of the process */
 	} connections;
+	struct durations created; /* of those opened one by one: how long it took, if known */
 	struct {
 		uint64_t open, prepared, closed;
 	} statements;

@@ -103,6 +103,8 @@ static void endpoint_enter(struct endpoint *e, const struct connection *c)
 		e->pre_existing++;
 	else
 		e->opened++;
+	if (c->created_ns)
+		durations_add(&e->created, c->created_ns);
 }
 
 static void endpoint_leave(struct endpoint *e, const struct connection *c)
@@ -112,6 +114,8 @@ static void endpoint_leave(struct endpoint *e, const struct connection *c)
 		e->pre_existing--;
 	else
 		e->opened--;
+	if (c->created_ns)
+		durations_remove(&e->created, c->created_ns);
 }
 
 /* The unfinished statements that ended with a connection, else those that had ended last; the
@@ -390,6 +394,18 @@ static void note_use(struct connection *c, uint64_t used_ns)
 		c->life.worked_before = p->worked_seconds;
 }
 
+/* Before the first request, the last message is the server's that lets the client in: the opening
+ * ends with it.  Of an encrypted login, the last message that was read may be another. */
+static void note_creation(struct connection *c, const struct ev_connection *ev)
+{
+	if (c->created_ns || !(ev->flags & EV_CONN_AUTHENTICATED) ||
+	    ev->flags & (EV_CONN_PRE_EXISTING | EV_CONN_TLS | EV_CONN_TRUNCATED) || ev->requests ||
+	    !ev->born_ns || ev->used_ns <= ev->born_ns)
+		return;
+	c->created_ns = ev->used_ns - ev->born_ns;
+	durations_add(&c->endpoint->created, c->created_ns);
+}
+
 int apply_connection(struct model *m, const struct ev_head *record)
 {
 	const struct ev_connection *ev = (const void *)record;
@@ -410,6 +426,7 @@ int apply_connection(struct model *m, const struct ev_head *record)
 		c->life.flags = ev->flags;
 		endpoint_enter(c->endpoint, c);
 	}
+	note_creation(c, ev);
 	c->life.born_ns = ev->born_ns;
 	note_use(c, ev->used_ns);
 	c->life.used_ns = ev->used_ns;

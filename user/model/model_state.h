@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "bpf/event.h"
+#include "user/base/durations.h"
 #include "user/base/table.h"
 #include "user/model/code.h"
 #include "user/model/collections.h"
@@ -34,6 +35,7 @@ struct endpoint {
 	char *name, *user;		       /* NULL: not known */
 	uint64_t open, peak;		       /* connections, now and at most at once */
 	uint64_t opened, closed, pre_existing; /* those reported one by one */
+	struct durations created; /* of those opened: how long it took, as far as it is known */
 	/* sums of the connections that are gone */
 	uint64_t begun, committed, rolled_back, abandoned, prepared, unprepared;
 	/* the closed connection that left most statements open: they are kept for the judge */
@@ -108,8 +110,9 @@ struct connection {
 	uint64_t request_ns, hung_up_ns, longest_gap_ns;
 	uint64_t unread_ns; /* since when EV_CONN_UNREAD stands; 0: it does not */
 	uint64_t bytes_sent, bytes_received;
-	uint64_t zombie_ns; /* when it closed but lived on for its statements; 0: no */
-	uint64_t freed_ns;  /* when the library freed its handle; 0: it did not, or not known */
+	uint64_t created_ns; /* how long its opening took, with the login; 0: not known */
+	uint64_t zombie_ns;  /* when it closed but lived on for its statements; 0: no */
+	uint64_t freed_ns;   /* when the library freed its handle; 0: it did not, or not known */
 	uint64_t committed, rolled_back, abandoned, prepared, unprepared;
 	uint64_t failures; /* its share of the process's failures */
 	uint8_t signs, database, cursors;

@@ -107,6 +107,37 @@ static json_t *json_pool(const struct endpoint_view *e)
 	return json_object_of(pairs, COUNT(pairs));
 }
 
+static json_t *json_durations_class(const struct durations *d, size_t bound)
+{
+	const struct json_pair pairs[] = {
+		{"at_most_seconds",
+		 bound < DURATION_BOUNDS ? json_number(duration_bounds[bound]) : json_null()},
+		{"count", json_count(durations_within(d, bound))},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
+/* null where the time of no opening is known. */
+static json_t *json_durations(const struct durations *d)
+{
+	json_t *classes;
+
+	if (!durations_within(d, DURATION_BOUNDS))
+		return json_null();
+	classes = json_array();
+	for (size_t i = 0; i <= DURATION_BOUNDS; i++)
+		classes = json_array_with(classes, json_durations_class(d, i));
+
+	const struct json_pair pairs[] = {
+		{"count", json_count(durations_within(d, DURATION_BOUNDS))},
+		{"sum_seconds", json_number((double)d->sum_ns / NS_PER_SECOND)},
+		{"classes", classes},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
 static json_t *json_endpoint(const struct endpoint_view *e)
 {
 	const struct json_pair pairs[] = {
@@ -119,6 +150,7 @@ static json_t *json_endpoint(const struct endpoint_view *e)
 		{"statements", json_statements(e)},
 		{"transactions", json_transactions(e)},
 		{"pool", json_pool(e)},
+		{"create_time", json_durations(&e->created)},
 	};
 
 	return json_object_of(pairs, COUNT(pairs));

@@ -14,12 +14,15 @@
 #include "user/base/escape.h"
 #include "user/report/metrics_fit.h"
 
+static const char *const type_names[] = {
+	[METRIC_GAUGE] = "gauge", [METRIC_COUNTER] = "counter", [METRIC_HISTOGRAM] = "histogram"};
+
 static void print_header(FILE *out, enum metrics_format format, const struct metric_row *r)
 {
 	const char *ending = format == METRICS_PLAIN && r->type == METRIC_COUNTER ? "_total" : "";
 
 	fprintf(out, "# HELP %s%s %s\n# TYPE %s%s %s\n", r->name, ending, r->help, r->name, ending,
-		r->type == METRIC_COUNTER ? "counter" : "gauge");
+		type_names[r->type]);
 	if (format == METRICS_OPEN && r->unit)
 		fprintf(out, "# UNIT %s %s\n", r->name, r->unit);
 }
@@ -48,6 +51,8 @@ static void print_sample(FILE *out, const struct metric_row *r, const char *labe
 	fputs_unlocked(r->name, out);
 	if (r->type == METRIC_COUNTER)
 		fputs_unlocked("_total", out);
+	if (r->part)
+		fputs_unlocked(r->part, out);
 	if (*labels || *own) {
 		fputs_unlocked("{", out);
 		fputs_unlocked(labels, out);

@@ -16,8 +16,10 @@
 
 /* For dbleak itself, and for "other": databases times the rows of a pool, causes and verdicts times
  * those of a finding. */
-#define SERIES_KEPT  500
-#define PARTS_MOST   40	  /* pools or findings of one client that have series of their own */
+#define SERIES_KEPT 500
+#define PARTS_MOST                                                                    \
+	40 /* pools or findings of one client, or endpoints, with series of their own \
+	    */
 #define OTHERS_MERGE 4096 /* so many are merged before more come */
 
 /* Processes with equal labels. */
@@ -143,6 +145,8 @@ static int name_item(struct fitting *f, enum metric_scope scope, struct metric_i
 		labels_pool(semantic, i->source.endpoint, all_others, true);
 	} else if (scope == METRIC_FINDING) {
 		labels_finding(own, i->source.finding, all_others);
+	} else if (scope == METRIC_SERVER) {
+		labels_pool(own, i->source.endpoint, all_others, true);
 	}
 	return metric_item_name(i, own->text, scope == METRIC_POOL ? semantic->text : NULL);
 }
@@ -153,8 +157,8 @@ static int fit_add(struct fitting *f, struct metric_list *l, const struct metric
 	struct metric_item *item = metric_list_add(l, "", NULL, s);
 	int err = item ? name_item(f, l->scope, item, client, false) : -ENOMEM;
 
-	if (!err && l->scope == METRIC_POOL && f->totals)
-		err = metrics_totals_rise(f->totals, s, item->value);
+	if (!err && s->endpoint && f->totals)
+		err = metrics_totals_rise(f->totals, METRIC_POOL, s, item->value);
 	return err;
 }
 
@@ -195,7 +199,7 @@ static int bound_parts(struct fitting *f, struct metric_list *l, const char *cli
 	if (l->count <= PARTS_MOST)
 		return 0;
 	qsort(l->items, l->count, sizeof(*l->items),
-	      l->scope == METRIC_POOL ? largest_pool : worst_finding);
+	      l->scope == METRIC_FINDING ? worst_finding : largest_pool);
 	beyond.items = l->items + PARTS_MOST;
 	beyond.count = l->count - PARTS_MOST;
 	f->out->dropped += metric_list_series(&beyond);
@@ -289,13 +293,51 @@ static int place_client(struct fitting *f, const struct fit_client *c, struct me
 	return err;
 }
 
+static int add_endpoint(struct fitting *f, struct metric_list *l, const struct metric_source *s)
+{
+	struct metric_item *item;
+
+	f->text.used = 0;
+	labels_pool(&f->text, s->endpoint, false, true);
+	item = metric_list_add(l, f->text.text, NULL, s);
+	if (!item)
+		return -ENOMEM;
+	return f->totals ? metrics_totals_rise(f->totals, METRIC_SERVER, s, item->value) : 0;
+}
+
+static int add_endpoints(struct fitting *f, struct metric_list *l, const struct process_view *p)
+{
+	struct metric_source s = {.view = f->view, .process = p};
+	int err = 0;
+
+	for (size_t i = 0; i < p->endpoint_count && !err; i++) {
+		s.endpoint = &p->endpoints[i];
+		if (durations_within(&s.endpoint->created, DURATION_BOUNDS))
+			err = add_endpoint(f, l, &s);
+	}
+	if (l->count > OTHERS_MERGE)
+		metric_list_merge(l);
+	return err;
+}
+
+/* A histogram for each pool of each client would leave no room for what leaks. */
+static int place_servers(struct fitting *f)
+{
+	struct metric_list *l = &f->out->lists[METRIC_SERVER];
+	int err = 0;
+
+	for (size_t i = 0; i < f->view->process_count && !err; i++)
+		err = add_endpoints(f, l, &f->view->processes[i]);
+	return err ? err : bound_parts(f, l, "");
+}
+
 static int place_clients(struct fitting *f)
 {
 	struct metric_list others[METRIC_SCOPES];
 	int err = 0;
 
 	begin_lists(others);
-	f->left = METRICS_SERIES - SERIES_KEPT;
+	f->left = METRICS_SERIES - SERIES_KEPT - metric_list_series(&f->out->lists[METRIC_SERVER]);
 	for (size_t i = 0; i < f->client_count && !err; i++)
 		err = place_client(f, &f->clients[i], others);
 	for (int s = METRIC_CLIENT; s < METRIC_SCOPES && !err; s++) {
@@ -306,13 +348,13 @@ static int place_clients(struct fitting *f)
 	return err;
 }
 
-static int sum_totals(struct fitting *f)
+static int sum_totals(struct fitting *f, enum metric_scope scope)
 {
-	struct metric_list *pools = &f->out->lists[METRIC_POOL];
+	struct metric_list *l = &f->out->lists[scope];
 	int err = 0;
 
-	for (size_t i = 0; i < pools->count && !err; i++)
-		err = metrics_totals_sum(f->totals, pools->items[i].labels, pools->items[i].value);
+	for (size_t i = 0; i < l->count && !err; i++)
+		err = metrics_totals_sum(f->totals, scope, l->items[i].labels, l->items[i].value);
 	return err;
 }
 
@@ -325,10 +367,14 @@ static int fit_all(struct fitting *f)
 	group_members(f);
 	if (f->totals)
 		metrics_totals_begin(f->totals);
-	err = place_clients(f);
+	err = place_servers(f);
+	if (!err)
+		err = place_clients(f);
 	if (err || !f->totals)
 		return err;
-	err = sum_totals(f);
+	err = sum_totals(f, METRIC_POOL);
+	if (!err)
+		err = sum_totals(f, METRIC_SERVER);
 	metrics_totals_end(f->totals);
 	return err;
 }

@@ -97,11 +97,11 @@ static const struct metric_row self_rows[] = {
 	 .of = events},
 	{"dbleak_forgotten_processes", NULL, "Processes that ended long ago and are dropped.",
 	 .type = METRIC_COUNTER, .of = forgotten},
-	{LOST, "reason=\"ring_full\"", METRIC_COUNTER, .of = lost_ring},
-	{LOST, "reason=\"map_full\"", METRIC_COUNTER, .of = lost_map},
-	{LOST, "reason=\"read_fault\"", METRIC_COUNTER, .of = lost_read},
-	{LOST, "reason=\"missed_return\"", METRIC_COUNTER, .of = lost_return},
-	{LOST, "reason=\"truncated\"", METRIC_COUNTER, .of = lost_text},
+	{LOST, "reason=\"ring_full\"", .type = METRIC_COUNTER, .of = lost_ring},
+	{LOST, "reason=\"map_full\"", .type = METRIC_COUNTER, .of = lost_map},
+	{LOST, "reason=\"read_fault\"", .type = METRIC_COUNTER, .of = lost_read},
+	{LOST, "reason=\"missed_return\"", .type = METRIC_COUNTER, .of = lost_return},
+	{LOST, "reason=\"truncated\"", .type = METRIC_COUNTER, .of = lost_text},
 };
 
 /* --- processes ---------------------------------------------------------------------------- */
@@ -201,9 +201,9 @@ static const struct metric_row pool_rows[] = {
 	 .of = unprepared},
 	{"dbleak_transactions_begun", NULL, "Transactions begun.", .type = METRIC_COUNTER,
 	 .of = begun},
-	{ENDED, "how=\"committed\"", METRIC_COUNTER, .of = committed},
-	{ENDED, "how=\"rolled_back\"", METRIC_COUNTER, .of = rolled_back},
-	{ENDED, "how=\"abandoned\"", METRIC_COUNTER, .of = abandoned},
+	{ENDED, "how=\"committed\"", .type = METRIC_COUNTER, .of = committed},
+	{ENDED, "how=\"rolled_back\"", .type = METRIC_COUNTER, .of = rolled_back},
+	{ENDED, "how=\"abandoned\"", .type = METRIC_COUNTER, .of = abandoned},
 };
 
 /* --- findings ----------------------------------------------------------------------------- */
@@ -235,6 +235,65 @@ static const struct metric_row finding_rows[] = {
 	 .of = finding_waiting},
 };
 
+/* --- endpoints ---------------------------------------------------------------------------- */
+
+/* In seconds; what nobody measured has no samples. */
+static double created_within(const struct metric_source *s, size_t bound)
+{
+	const struct durations *d = &s->endpoint->created;
+
+	return durations_within(d, DURATION_BOUNDS) ? counted(durations_within(d, bound)) : NAN;
+}
+
+static double created_sum(const struct metric_source *s)
+{
+	return durations_within(&s->endpoint->created, DURATION_BOUNDS)
+		       ? (double)s->endpoint->created.sum_ns / 1e9
+		       : NAN;
+}
+
+#define WITHIN(name, bound)                               \
+	static double name(const struct metric_source *s) \
+	{                                                 \
+		return created_within(s, bound);          \
+	}
+
+WITHIN(created_within_0, 0)
+WITHIN(created_within_1, 1)
+WITHIN(created_within_2, 2)
+WITHIN(created_within_3, 3)
+WITHIN(created_within_4, 4)
+WITHIN(created_within_5, 5)
+WITHIN(created_within_6, 6)
+WITHIN(created_within_7, 7)
+WITHIN(created_within_8, 8)
+WITHIN(created_in_all, DURATION_BOUNDS)
+
+#define CREATE_TIME                                                                        \
+	"db_client_connection_create_time_seconds", "seconds",                             \
+		"Time from connect() until the server let a client in.  Not of encrypted " \
+		"ones, nor of those used before dbleak heard of them."
+#define BUCKET(le, function)                                                              \
+	{                                                                                 \
+		CREATE_TIME, "le=\"" le "\"", "_bucket", METRIC_HISTOGRAM, .of = function \
+	}
+
+/* Labels of bounds read the same in both formats.  They are those of duration_bounds. */
+static const struct metric_row server_rows[] = {
+	BUCKET("0.001", created_within_0),
+	BUCKET("0.005", created_within_1),
+	BUCKET("0.01", created_within_2),
+	BUCKET("0.05", created_within_3),
+	BUCKET("0.1", created_within_4),
+	BUCKET("0.5", created_within_5),
+	BUCKET("1.0", created_within_6),
+	BUCKET("5.0", created_within_7),
+	BUCKET("10.0", created_within_8),
+	BUCKET("+Inf", created_in_all),
+	{CREATE_TIME, NULL, "_sum", METRIC_HISTOGRAM, .of = created_sum},
+	{CREATE_TIME, NULL, "_count", METRIC_HISTOGRAM, .of = created_in_all},
+};
+
 static const struct {
 	const struct metric_row *rows;
 	size_t count;
@@ -243,12 +302,14 @@ static const struct {
 	[METRIC_CLIENT] = {client_rows, COUNT(client_rows)},
 	[METRIC_POOL] = {pool_rows, COUNT(pool_rows)},
 	[METRIC_FINDING] = {finding_rows, COUNT(finding_rows)},
+	[METRIC_SERVER] = {server_rows, COUNT(server_rows)},
 };
 
 _Static_assert(COUNT(self_rows) <= METRICS_MOST, "METRICS_MOST");
 _Static_assert(COUNT(client_rows) <= METRICS_MOST, "METRICS_MOST");
 _Static_assert(COUNT(pool_rows) <= METRICS_MOST, "METRICS_MOST");
 _Static_assert(COUNT(finding_rows) <= METRICS_MOST, "METRICS_MOST");
+_Static_assert(COUNT(server_rows) == DURATION_BOUNDS + 3, "a row for each class, sum and count");
 
 const struct metric_row *metric_rows(enum metric_scope scope, size_t *count)
 {

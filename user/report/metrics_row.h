@@ -18,9 +18,11 @@ enum metric_scope {
 	METRIC_CLIENT,	/* processes with equal names */
 	METRIC_POOL,	/* their connections to one endpoint */
 	METRIC_FINDING, /* their findings of one cause at one place */
+	METRIC_SERVER,	/* connections of all clients to one endpoint */
 	METRIC_SCOPES,
 };
-enum metric_type { METRIC_GAUGE, METRIC_COUNTER };
+/* A histogram is a row for each of its samples, all of which are counters. */
+enum metric_type { METRIC_GAUGE, METRIC_COUNTER, METRIC_HISTOGRAM };
 /* How the values of several processes become one. */
 enum metric_merge { METRIC_SUM, METRIC_MOST, METRIC_LEAST };
 
@@ -39,6 +41,7 @@ struct metric_row {
 	const char *unit; /* the name ends with it; NULL none */
 	const char *help;
 	const char *label; /* of this row alone, as name="value"; NULL none */
+	const char *part;  /* of a histogram: "_bucket", "_sum" or "_count"; else NULL */
 	enum metric_type type;
 	enum metric_merge merge;
 	bool semantic; /* named by OpenTelemetry, as its labels are */

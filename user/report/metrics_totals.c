@@ -79,13 +79,15 @@ static struct totals_entry *entry_of(struct table *table, struct table_key key)
 	return e;
 }
 
-static struct totals_entry *entry_of_source(struct metrics_totals *t, const struct metric_source *s)
+static struct totals_entry *entry_of_source(struct metrics_totals *t, enum metric_scope scope,
+					    const struct metric_source *s)
 {
 	const struct endpoint_view *e = s->endpoint;
 	struct table_key key = {
 		.a = s->process->start_realtime_ns * 0x9e3779b97f4a7c15ULL + s->process->pid,
-		.b = text_hash(text_hash(text_hash(e->database + 1ULL, e->address), e->name),
-			       e->user),
+		.b = text_hash(
+			text_hash(text_hash(scope * 256ULL + e->database + 1, e->address), e->name),
+			e->user),
 	};
 	struct totals_entry *entry = NULL;
 
@@ -97,12 +99,12 @@ static struct totals_entry *entry_of_source(struct metrics_totals *t, const stru
 	return entry;
 }
 
-int metrics_totals_rise(struct metrics_totals *t, const struct metric_source *s,
-			double value[METRICS_MOST])
+int metrics_totals_rise(struct metrics_totals *t, enum metric_scope scope,
+			const struct metric_source *s, double value[METRICS_MOST])
 {
-	struct totals_entry *entry = entry_of_source(t, s);
+	struct totals_entry *entry = entry_of_source(t, scope, s);
 	size_t count;
-	const struct metric_row *rows = metric_rows(METRIC_POOL, &count);
+	const struct metric_row *rows = metric_rows(scope, &count);
 
 	if (!entry)
 		return -ENOMEM;
@@ -110,7 +112,7 @@ int metrics_totals_rise(struct metrics_totals *t, const struct metric_source *s,
 	for (size_t i = 0; i < count; i++) {
 		double now = value[i];
 
-		if (rows[i].type != METRIC_COUNTER || isnan(now))
+		if (rows[i].type == METRIC_GAUGE || isnan(now))
 			continue;
 		value[i] = now < entry->value[i] ? now : now - entry->value[i];
 		entry->value[i] = now;
@@ -118,18 +120,20 @@ int metrics_totals_rise(struct metrics_totals *t, const struct metric_source *s,
 	return 0;
 }
 
-int metrics_totals_sum(struct metrics_totals *t, const char *labels, double value[METRICS_MOST])
+int metrics_totals_sum(struct metrics_totals *t, enum metric_scope scope, const char *labels,
+		       double value[METRICS_MOST])
 {
-	struct table_key key = {text_hash(0xcbf29ce484222325ULL, labels), text_hash(1, labels)};
+	struct table_key key = {text_hash(0xcbf29ce484222325ULL, labels),
+				text_hash(scope + 1ULL, labels)};
 	struct totals_entry *entry = entry_of(&t->series, key);
 	size_t count;
-	const struct metric_row *rows = metric_rows(METRIC_POOL, &count);
+	const struct metric_row *rows = metric_rows(scope, &count);
 
 	if (!entry)
 		return -ENOMEM;
 	entry->round = t->round;
 	for (size_t i = 0; i < count; i++) {
-		if (rows[i].type != METRIC_COUNTER || isnan(value[i]))
+		if (rows[i].type == METRIC_GAUGE || isnan(value[i]))
 			continue;
 		entry->value[i] += value[i];
 		value[i] = entry->value[i];

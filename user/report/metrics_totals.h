@@ -22,10 +22,11 @@ void metrics_totals_close(struct metrics_totals *t);
 void metrics_totals_begin(struct metrics_totals *t);
 void metrics_totals_end(struct metrics_totals *t);
 /* Replaces the counters among the values of one process and endpoint by their rise since the last
- * exposition; once for each pair.  0 or -ENOMEM. */
-int metrics_totals_rise(struct metrics_totals *t, const struct metric_source *s,
-			double value[METRICS_MOST]);
-/* Replaces the rise of a series by its total.  0 or -ENOMEM. */
-int metrics_totals_sum(struct metrics_totals *t, const char *labels, double value[METRICS_MOST]);
+ * exposition; once for each pair and scope.  0 or -ENOMEM. */
+int metrics_totals_rise(struct metrics_totals *t, enum metric_scope scope,
+			const struct metric_source *s, double value[METRICS_MOST]);
+/* Replaces the rise of a series of that scope by its total.  0 or -ENOMEM. */
+int metrics_totals_sum(struct metrics_totals *t, enum metric_scope scope, const char *labels,
+		       double value[METRICS_MOST]);
 
 #endif

@@ -125,6 +125,76 @@ static void counters_of_a_record_that_wrap_count_on(void **state)
 	assert_int_equal(endpoint(APP, 0)->statements.prepared, (5ULL << 32) + 2);
 }
 
+/* Its state once the server has let it in, so many seconds after connect(). */
+static struct ev_connection let_in(uint32_t id, double seconds, uint32_t flags)
+{
+	struct ev_connection c = {.id = id,
+				  .start_ns = process_start(APP),
+				  .born_ns = story.now,
+				  .used_ns = story.now + (uint64_t)(seconds * 1e9),
+				  .pid = APP,
+				  .flags = EV_CONN_AUTHENTICATED | flags,
+				  .database = EV_DB_POSTGRESQL,
+				  .signs = EV_SIGN_HANDSHAKE,
+				  .comm = "app"};
+
+	return c;
+}
+
+static void say(struct ev_connection c)
+{
+	story_tell(&c, EV_CONNECTION, sizeof(c));
+}
+
+static void the_time_of_an_opening_ends_before_the_first_request(void **state)
+{
+	struct ev_connection late, quick, gone;
+	const struct endpoint_view *e;
+
+	(void)state;
+	story_begins();
+	process(APP);
+	quick = let_in(1, 0.004, 0);
+	gone = let_in(2, 0.7, EV_CONN_CLOSED);
+	late = let_in(3, 2, 0);
+	late.requests = 1; /* its last message may be any */
+	say(quick);
+	quick.requests = 5;
+	quick.used_ns += 60000000000;
+	say(quick);
+	say(gone);
+	say(late);
+	say(let_in(4, 3, EV_CONN_TLS));
+	say(let_in(5, 3, EV_CONN_PRE_EXISTING));
+	e = endpoint(APP, 0);
+	assert_int_equal(e->connections.opened, 4);
+	assert_int_equal(durations_within(&e->created, DURATION_BOUNDS), 2);
+	assert_int_equal(durations_within(&e->created, 0), 0); /* 1 ms */
+	assert_int_equal(durations_within(&e->created, 1), 1); /* 5 ms */
+	assert_int_equal(durations_within(&e->created, 5), 1); /* 500 ms */
+	assert_int_equal(durations_within(&e->created, 6), 2); /* 1 s */
+	assert_int_equal(e->created.sum_ns, 704000000);
+}
+
+/* The record that names the server comes after that of the connection. */
+static void the_time_of_an_opening_goes_with_its_connection(void **state)
+{
+	struct ev_connection c;
+
+	(void)state;
+	story_begins();
+	process(APP);
+	opens(1, APP, APP);
+	c = *reported(1);
+	c.used_ns = c.born_ns + 2000000;
+	say(c);
+	assert_int_equal(endpoint(APP, 0)->created.sum_ns, 2000000);
+	identify(1, "shop", "bob");
+	assert_int_equal(verdict_of(APP)->endpoint_count, 1);
+	assert_string_equal(endpoint(APP, 0)->user, "bob");
+	assert_int_equal(endpoint(APP, 0)->created.sum_ns, 2000000);
+}
+
 static void what_closed_stays_counted(void **state)
 {
 	const struct endpoint_view *e;
@@ -539,6 +609,8 @@ int main(void)
 		TEST(one_that_turns_out_to_be_new_is_counted_as_such),
 		TEST(a_race_in_the_counts_does_not_wrap_them),
 		TEST(counters_of_a_record_that_wrap_count_on),
+		TEST(the_time_of_an_opening_ends_before_the_first_request),
+		TEST(the_time_of_an_opening_goes_with_its_connection),
 		TEST(what_closed_stays_counted),
 		TEST(one_told_of_only_at_its_end_was_there),
 		TEST(where_a_connection_leads_may_become_known_later),

@@ -92,7 +92,7 @@ static void every_key_of_the_contract_is_there_in_order(void **state)
 				"exe unit argv collections"},
 		{"processes.0.container", "runtime id name pod namespace image"},
 		{"processes.0.endpoints.0",
-		 "database address name user connections statements transactions"},
+		 "database address name user connections statements transactions create_time"},
 		{"processes.0.endpoints.0.connections",
 		 "open peak opened closed pre_existing idle in_transaction close_wait"},
 		{"processes.0.endpoints.0.statements", "open prepared closed"},
@@ -194,6 +194,14 @@ static void values_are_those_of_the_view(void **state)
 		{"processes.0.container", "null"},
 		{"processes.0.memory.rss_peak_bytes", "null"},
 		{"processes.0.endpoints.0.connections.open", "12"},
+		{"processes.0.endpoints.0.create_time.count", "2"},
+		{"processes.0.endpoints.0.create_time.sum_seconds", "20.004"},
+		{"processes.0.endpoints.0.create_time.classes.0.at_most_seconds", "0.001"},
+		{"processes.0.endpoints.0.create_time.classes.0.count", "0"},
+		{"processes.0.endpoints.0.create_time.classes.1.count", "1"},
+		{"processes.0.endpoints.0.create_time.classes.8.count", "1"},
+		{"processes.0.endpoints.0.create_time.classes.9.at_most_seconds", "null"},
+		{"processes.0.endpoints.0.create_time.classes.9.count", "2"},
 		{"processes.0.findings.0.verdict", "\"leaking\""},
 		{"processes.0.findings.0.cause", "\"unclosed-connection\""},
 		{"processes.0.findings.0.kind", "\"frequent\""},
@@ -208,9 +216,12 @@ static void values_are_those_of_the_view(void **state)
 	struct endpoint_view endpoint = sample_endpoint(12);
 	struct process_view process = sample_process(4711, VERDICT_LEAKING, &endpoint, &finding);
 	struct report_view v = sample_view(&process, 1);
-	json_t *root = parse(&v);
+	json_t *root;
 
 	(void)state;
+	durations_add(&endpoint.created, 4000000);
+	durations_add(&endpoint.created, 20000000000);
+	root = parse(&v);
 	for (size_t i = 0; i < COUNT(values); i++) {
 		char *text = json_dumps(at(root, values[i].path),
 					JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));

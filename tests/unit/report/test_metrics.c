@@ -183,6 +183,69 @@ static void a_full_pool_tells_its_size_and_who_waits(void **state)
 	free(text);
 }
 
+static void took(struct endpoint_view *e, double seconds)
+{
+	durations_add(&e->created, (uint64_t)(seconds * 1e9));
+}
+
+static void times_of_openings_are_one_histogram_of_all_clients(void **state)
+{
+	struct endpoint_view e[] = {sample_endpoint(2), sample_endpoint(2), sample_endpoint(2)};
+	struct process_view p[COUNT(e)];
+	struct report_view v = sample_view(p, COUNT(p));
+	static const char *const units[] = {"a", "b", "c"};
+	char *text;
+
+	(void)state;
+	for (uint32_t i = 0; i < COUNT(p); i++) {
+		p[i] = sample_process(7 + i, VERDICT_OK, &e[i], NULL);
+		p[i].unit = units[i];
+	}
+	took(&e[0], 0.0005);
+	took(&e[0], 2.5);
+	took(&e[1], 0.004);
+	p[1].exited = true;
+	e[2].address = "elsewhere"; /* nothing is known of it */
+	text = exposition(&v, METRICS_OPEN, NULL);
+#define CREATED "db_client_connection_create_time_seconds"
+#define SERVER                                                                     \
+	"{db_system_name=\"postgresql\",db_client_connection_pool_name=\"10.0.0.5" \
+	":5432/shop as app\""
+	expect_text(text, "# TYPE " CREATED " histogram\n# UNIT " CREATED " seconds\n" CREATED
+			  "_bucket" SERVER ",le=\"0.001\"} 1\n" CREATED "_bucket" SERVER
+			  ",le=\"0.005\"} 2\n");
+	expect_text(text, CREATED "_bucket" SERVER ",le=\"1.0\"} 2\n");
+	expect_text(text, CREATED "_bucket" SERVER ",le=\"5.0\"} 3\n");
+	expect_text(text, CREATED "_bucket" SERVER ",le=\"+Inf\"} 3\n");
+	expect_text(text, CREATED "_sum" SERVER "} 2.5045\n" CREATED "_count" SERVER "} 3\n");
+	assert_null(strstr(text, "elsewhere\",le="));
+	expect_no_twins(text);
+	free(text);
+}
+
+/* Each bound of the rows is that of its class. */
+static void a_time_is_in_the_bucket_that_its_label_names(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < DURATION_BOUNDS; i++) {
+		struct endpoint_view e = sample_endpoint(1);
+		struct process_view p = sample_process(7, VERDICT_OK, &e, NULL);
+		struct report_view v = sample_view(&p, 1);
+		const char *at;
+		char *text;
+
+		took(&e, duration_bounds[i]);
+		text = exposition(&v, METRICS_PLAIN, NULL);
+		for (at = strstr(text, CREATED "_bucket"); at; at = strstr(at + 1, CREATED "_b")) {
+			const char *le = strstr(at, "le=\"") + 4;
+			double bound = strtod(le, NULL);
+
+			assert_true(strtod(strchr(le, ' '), NULL) == (bound >= duration_bounds[i]));
+		}
+		free(text);
+	}
+}
+
 static void processes_of_one_name_are_one_client(void **state)
 {
 	struct endpoint_view e[3];
@@ -316,6 +379,7 @@ static void many_open(struct many *m, size_t processes, size_t parts, enum verdi
 			snprintf(m->address[k], sizeof(m->address[k]), "10.0.0.1:%zu", k);
 			m->e[k] = sample_endpoint(1);
 			m->e[k].address = m->address[k];
+			durations_add(&m->e[k].created, 2000000);
 			m->f[k] = sample_finding();
 			m->f[k].endpoint = m->address[k];
 		}
@@ -366,6 +430,7 @@ static void a_hundred_thousand_series_become_five_thousand(void **state)
 	assert_true(sum_of(text, "dbleak_processes") == 800);
 	assert_true(sum_of(text, "dbleak_findings") == 800 * MANY_PARTS);
 	assert_true(sum_of(text, "dbleak_connections_opened_total") == 800 * MANY_PARTS);
+	assert_true(sum_of(text, CREATED "_count") == 800 * MANY_PARTS);
 	expect_no_twins(text);
 	free(text);
 	many_close(&m);
@@ -448,6 +513,34 @@ static void counters_do_not_fall_when_a_client_becomes_one_of_the_others(void **
 	many_close(&m);
 }
 
+static void histograms_do_not_fall_when_processes_are_forgotten(void **state)
+{
+	struct metrics_totals *totals = metrics_totals_open();
+	struct endpoint_view e[2] = {sample_endpoint(1), sample_endpoint(1)};
+	struct process_view p[2];
+	struct report_view v = sample_view(p, 2);
+
+	(void)state;
+	for (uint32_t i = 0; i < 2; i++) {
+		p[i] = sample_process(i + 1, VERDICT_OK, &e[i], NULL);
+		p[i].start_realtime_ns = 1000 + i;
+		took(&e[i], 0.25);
+	}
+	for (int round = 0; round < 3; round++) {
+		char *text = exposition(&v, METRICS_PLAIN, totals);
+
+		/* two; one is forgotten; the other opens one more */
+		expect_text(text, round == 2 ? CREATED "_sum" SERVER "} 1.5\n"
+					     : CREATED "_sum" SERVER "} 0.5\n");
+		assert_true(sum_of(text, CREATED "_count") == (round == 2 ? 3 : 2));
+		free(text);
+		v.process_count = 1;
+		if (round == 1)
+			took(&e[0], 1);
+	}
+	metrics_totals_close(totals);
+}
+
 /* Two endpoints that nothing tells apart are counted once each. */
 static void twins_are_counted_once_each(void **state)
 {
@@ -518,6 +611,8 @@ int main(void)
 		cmocka_unit_test(a_leak_is_told_in_both_formats),
 		cmocka_unit_test(what_is_not_known_has_no_series),
 		cmocka_unit_test(a_full_pool_tells_its_size_and_who_waits),
+		cmocka_unit_test(times_of_openings_are_one_histogram_of_all_clients),
+		cmocka_unit_test(a_time_is_in_the_bucket_that_its_label_names),
 		cmocka_unit_test(processes_of_one_name_are_one_client),
 		cmocka_unit_test(findings_of_what_has_ended_are_no_alarm),
 		cmocka_unit_test(hostile_names_stay_inside_their_label),
@@ -526,6 +621,7 @@ int main(void)
 		cmocka_unit_test(a_client_with_many_endpoints_leaves_room_for_others),
 		cmocka_unit_test(counters_go_on_when_processes_are_forgotten),
 		cmocka_unit_test(counters_do_not_fall_when_a_client_becomes_one_of_the_others),
+		cmocka_unit_test(histograms_do_not_fall_when_processes_are_forgotten),
 		cmocka_unit_test(twins_are_counted_once_each),
 		cmocka_unit_test(an_output_that_is_full_is_an_error),
 		cmocka_unit_test(two_hundred_processes_take_milliseconds),
