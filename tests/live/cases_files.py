@@ -40,13 +40,16 @@ SPEEDSCOPE = thing(
     **{"$schema": {"enum": ["https://www.speedscope.app/file-format-schema.json"]}})
 
 MESSAGE = thing("text", text=TEXT)
-LOCATION = thing(
-    "logicalLocations",
+PLACE = dict(
     logicalLocations=list_of(thing("fullyQualifiedName kind", fullyQualifiedName=TEXT, kind={"enum": ["function"]})),
     physicalLocation=thing(
         "artifactLocation", region=thing("startLine", startLine={"type": "integer", "minimum": 1}),
         artifactLocation=thing("uri", uri={"type": "string", "pattern": r"^(file:///)?([\w.~/-]|%[0-9A-F]{2})+$"},
                                uriBaseId={"enum": ["SRCROOT"]})))
+LOCATION = thing("logicalLocations", **PLACE)
+STEP = thing("location nestingLevel executionOrder importance", nestingLevel=COUNT,
+             executionOrder={"type": "integer", "minimum": 1}, importance={"enum": ["essential", "important", "unimportant"]},
+             location=thing("logicalLocations physicalLocation message", message=MESSAGE, **PLACE))
 ANY = {"type": ["string", "integer", "null"]}
 # As the standard has it, SARIF 2.1.0, and stricter: no key but ours, and a fingerprint and a rule each.
 SARIF = thing(
@@ -69,6 +72,7 @@ SARIF = thing(
             partialFingerprints=thing("dbleak/v1", **{"dbleak/v1": {"type": "string", "pattern": "^[0-9a-f]{16}$"}}),
             stacks=list_of(thing("message frames", message=MESSAGE, frames=list_of(
                 thing("location", location=LOCATION, module=TEXT)))),
+            codeFlows=list_of(thing("threadFlows", threadFlows=list_of(thing("locations", locations=list_of(STEP))))),
             properties=thing("test", **dict.fromkeys(
                 "verdict confidence resource database endpoint open comm pid processes container test".split(), ANY)))))))
 
@@ -192,6 +196,11 @@ def shows_findings(bench, look, paths):
         place = leak["locations"][0]["physicalLocation"]
         bench.check(place == {"artifactLocation": {"uri": SUITE, "uriBaseId": "SRCROOT"}, "region": {"startLine": line()}},
                     f"sarif: {place}")
+        way = leak["codeFlows"][0]["threadFlows"][0]["locations"]
+        aim = [step["location"] for step in way if step["importance"] == "essential"]
+        bench.check([one["physicalLocation"] for one in aim] == [place], f"sarif: the way leads to {aim}")
+        bench.check([step["location"]["logicalLocations"][0]["fullyQualifiedName"] for step in way].index("test_checkout") <
+                    [step["importance"] for step in way].index("essential"), f"sarif: {way}")
         bench.check(leak["properties"]["test"] == TEST and leak["level"] == "error", f"sarif: {leak['properties']}")
     suite = in_junit(bench, paths["junit"])
     case = suite.find("testcase")

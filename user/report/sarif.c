@@ -136,20 +136,99 @@ static json_t *sarif_frame(const struct frame_view *f, const char *root)
 	return json_object_of(pairs, f->module ? 2 : 1);
 }
 
-static json_t *sarif_stacks(const struct finding_view *f, const char *root)
+static json_t *sarif_stack(const char *message, const struct frame_view *stack, size_t count,
+			   const char *root)
 {
-	size_t n = f->stack_count < FRAMES_MOST ? f->stack_count : FRAMES_MOST;
 	json_t *frames = json_array();
 
-	for (size_t i = 0; i < n; i++)
-		frames = json_array_with(frames, sarif_frame(&f->stack[i], root));
+	for (size_t i = 0; i < count && i < FRAMES_MOST; i++)
+		frames = json_array_with(frames, sarif_frame(&stack[i], root));
 
 	const struct json_pair pairs[] = {
-		{"message", sarif_message("where it was acquired, the innermost call first")},
+		{"message", sarif_message(message)},
 		{"frames", frames},
 	};
 
-	return json_array_with(json_array(), json_object_of(pairs, COUNT(pairs)));
+	return json_object_of(pairs, COUNT(pairs));
+}
+
+/* How it was acquired, then where those are now who wait for it and who has it. */
+static json_t *sarif_stacks(const struct finding_view *f, const char *root)
+{
+	const struct {
+		const char *message;
+		const struct frame_view *stack;
+		size_t count;
+	} all[] = {
+		{"where it was acquired, the innermost call first", f->stack, f->stack_count},
+		{"where the first one waits for it now", f->waiters.stack, f->waiters.stack_count},
+		{"where the thread is now that used the oldest one last", f->holder.stack,
+		 f->holder.stack_count},
+	};
+	json_t *stacks = json_array();
+
+	for (size_t i = 0; i < COUNT(all); i++)
+		if (all[i].count)
+			stacks = json_array_with(stacks, sarif_stack(all[i].message, all[i].stack,
+								     all[i].count, root));
+	return stacks;
+}
+
+/* A step on the way to the finding's line, and from there into the library.  Viewers jump from step
+ * to step, so each has a line. */
+static bool is_step(const struct frame_view *f)
+{
+	return f->file && f->line;
+}
+
+static json_t *sarif_step_location(const struct finding_view *f, const struct frame_view *frame,
+				   const char *root)
+{
+	const char *text = frame->function ? frame->function : "?";
+
+	const struct json_pair pairs[] = {
+		{"logicalLocations", sarif_logical(frame)},
+		{"physicalLocation", sarif_physical(frame, root)},
+		{"message", sarif_message(frame == f->site ? ci_rule_sentence(f->cause) : text)},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
+static json_t *sarif_step(const struct finding_view *f, const struct frame_view *frame,
+			  size_t depth, const char *root)
+{
+	const char *importance = frame == f->site	      ? "essential"
+				 : f->site && frame < f->site ? "unimportant"
+							      : "important";
+	const struct json_pair pairs[] = {
+		{"location", sarif_step_location(f, frame, root)},
+		{"nestingLevel", json_count(depth)},
+		{"executionOrder", json_count(depth + 1)},
+		{"importance", json_text(importance)},
+	};
+
+	return json_object_of(pairs, COUNT(pairs));
+}
+
+/* The stack of the acquisition as a way through the code, the outermost call first. */
+static json_t *sarif_flows(const struct finding_view *f, const char *root)
+{
+	size_t n = f->stack_count < FRAMES_MOST ? f->stack_count : FRAMES_MOST, depth = 0;
+	json_t *steps = json_array();
+
+	for (size_t i = n; i-- > 0;)
+		if (is_step(&f->stack[i]))
+			steps = json_array_with(steps, sarif_step(f, &f->stack[i], depth++, root));
+	if (!depth) {
+		json_decref(steps);
+		return json_array();
+	}
+	return json_array_with(
+		json_array(),
+		sarif_object_of(
+			"threadFlows",
+			json_array_with(json_array(), sarif_object_of("locations", steps))));
 }
 
 static const char *const levels[] = {
@@ -246,6 +325,12 @@ static json_t *sarif_lines(const struct leak *l)
 	return value;
 }
 
+static void drop_empty(json_t *object, const char *key)
+{
+	if (object && !json_array_size(json_object_get(object, key)))
+		json_object_del(object, key);
+}
+
 static json_t *sarif_result(const struct report_view *v, const struct leak *l, const char *root)
 {
 	struct words id = {0};
@@ -264,6 +349,7 @@ static json_t *sarif_result(const struct report_view *v, const struct leak *l, c
 		{"partialFingerprints",
 		 sarif_object_of("dbleak/v1", json_text(l->finding->fingerprint))},
 		{"stacks", sarif_stacks(l->finding, root)},
+		{"codeFlows", sarif_flows(l->finding, root)},
 		{"properties", sarif_properties(l)},
 		{"baselineState", json_text(state)},
 	};
@@ -271,8 +357,8 @@ static json_t *sarif_result(const struct report_view *v, const struct leak *l, c
 	result = json_object_of(pairs, COUNT(pairs));
 	if (!v->baseline.given && result)
 		json_object_del(result, "baselineState");
-	if (!l->finding->stack_count && result)
-		json_object_del(result, "stacks");
+	drop_empty(result, "stacks");
+	drop_empty(result, "codeFlows");
 	return result;
 }
 

@@ -321,6 +321,101 @@ static void hostile_names_make_no_field_and_no_line(void **state)
 	free(text);
 }
 
+/* What the only result has at that key, as one line. */
+static char *of_result(const char *key)
+{
+	char *text = written(report_sarif), *part;
+	json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	json_t *results = json_object_get(json_array_get(json_object_get(root, "runs"), 0),
+					  "results");
+
+	assert_int_equal(json_array_size(results), 1);
+	part = json_dumps(json_object_get(json_array_get(results, 0), key),
+			  JSON_COMPACT | JSON_ENCODE_ANY);
+	json_decref(root);
+	free(text);
+	return part;
+}
+
+#define FUNCTION(name) \
+	"{\"logicalLocations\":[{\"fullyQualifiedName\":\"" name "\",\"kind\":\"function\"}]"
+
+static void sarif_leads_from_the_outermost_call_to_the_line(void **state)
+{
+	struct frame_view way[4] = {frames[0],
+				    frames[1],
+				    {.function = "no file", .line = 9},
+				    {.function = "main", .file = "/srv/shop/run.py", .line = 3}};
+	char *flow;
+
+	(void)state;
+	leak.stack = way;
+	leak.stack_count = COUNT(way);
+	leak.site = &way[1];
+	flow = of_result("codeFlows");
+	assert_string_equal(
+		flow,
+		"[{\"threadFlows\":[{\"locations\":["
+		"{\"location\":" FUNCTION(
+			"main") ",\"physicalLocation\":{\"artifactLocation\":{"
+				"\"uri\":\"run.py\",\"uriBaseId\":\"SRCROOT\"},\"region\":{"
+				"\"startLine\":3}},"
+				"\"message\":{\"text\":\"main\"}},\"nestingLevel\":0,"
+				"\"executionOrder\":1,"
+				"\"importance\":\"important\"},"
+				"{\"location\":" FUNCTION(
+					"monthly") ",\"physicalLocation\":{\"artifactLocation\":{"
+						   "\"uri\":\"app/"
+						   "report.py\",\"uriBaseId\":\"SRCROOT\"},"
+						   "\"region\":{\"startLine\":42}},"
+						   "\"message\":{\"text\":\"A database connection "
+						   "is opened and never closed.\"}},"
+						   "\"nestingLevel\":1,\"executionOrder\":2,"
+						   "\"importance\":\"essential\"},"
+						   "{\"location\":" FUNCTION(
+							   "connect") ",\"physicalLocation\":{"
+								      "\"artifactLocation\":{"
+								      "\"uri\":\"file:///usr/lib/"
+								      "python3/dist-packages/"
+								      "psycopg2/__init__.py\"},"
+								      "\"region\":{\"startLine\":"
+								      "122}},\"message\":{\"text\":"
+								      "\"connect\"}},"
+								      "\"nestingLevel\":2,"
+								      "\"executionOrder\":3,"
+								      "\"importance\":"
+								      "\"unimportant\"}]}]}]");
+	free(flow);
+}
+
+static void sarif_tells_where_those_are_who_have_it_and_wait_for_it(void **state)
+{
+	static const struct frame_view at[] = {{.function = "recv"}, {.function = "charge"}};
+	char *stacks;
+
+	(void)state;
+	leak.stack_count = 0;
+	stacks = of_result("stacks");
+	assert_string_equal(stacks ? stacks : "", "");
+	leak.holder.stack = at;
+	leak.holder.stack_count = 2;
+	leak.waiters.stack = at;
+	leak.waiters.stack_count = 1;
+	stacks = of_result("stacks");
+	assert_string_equal(
+		stacks,
+		"[{\"message\":{\"text\":\"where the first one waits for it now\"},\"frames\":["
+		"{\"location\":" FUNCTION(
+			"recv") "}}]},"
+				"{\"message\":{\"text\":\"where the thread is now that used the "
+				"oldest one last\"},"
+				"\"frames\":[{\"location\":" FUNCTION(
+					"recv") "}},{\"location\":" FUNCTION("charge") "}}]}]");
+	free(stacks);
+	stacks = of_result("codeFlows");
+	assert_string_equal(stacks ? stacks : "", "");
+}
+
 static void unknown_lines_have_no_place(void **state)
 {
 	(void)state;
@@ -363,6 +458,9 @@ int main(void)
 		cmocka_unit_test_setup(hostile_names_leave_xml_whole, setup),
 		cmocka_unit_test_setup(hostile_names_are_only_texts_in_sarif, setup),
 		cmocka_unit_test_setup(hostile_names_make_no_field_and_no_line, setup),
+		cmocka_unit_test_setup(sarif_leads_from_the_outermost_call_to_the_line, setup),
+		cmocka_unit_test_setup(sarif_tells_where_those_are_who_have_it_and_wait_for_it,
+				       setup),
 		cmocka_unit_test_setup(unknown_lines_have_no_place, setup),
 		cmocka_unit_test_setup(each_tells_of_a_full_disk, setup),
 	};
