@@ -104,6 +104,24 @@ def guilty_line(bench):
                 f"nobody asked for {os.listdir(terminal.folder)}")
 
 
+@live("top marks what a baseline knows, and fails no more", group="top", without=without)
+def baseline(bench):
+    client, line = leaker(bench)
+    first = bench.dbleak.run("watch", "-p", client.pid, "--min-age", 1, "-d", 6, "--brief", "-q")
+    known = bench.file("known")
+    with open(known, "wb") as file:
+        file.write(first.out)
+    bench.check(first.status == 1 and line.encode() in first.out, f"the first watch: {first.status} {first.out!r}")
+    terminal = Terminal(bench)
+    terminal.top("-p", client.pid, "--min-age", 1, "--baseline", known)
+    screen = terminal.shows("leaking", f"{line} ", "(): known, ", patience=PATIENCE)
+    bench.check("Nothing new" in screen, f"the answer does not say it:\n{screen}")
+    terminal.keys("Enter")
+    terminal.shows(" call, known\n")
+    terminal.keys("q")
+    terminal.shows("status 0", patience=PATIENCE)
+
+
 @live("top sorts, filters, freezes and fits any size", group="top", without=without)
 def keys(bench):
     client, line = leaker(bench)

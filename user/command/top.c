@@ -53,7 +53,9 @@ static int judge_again(struct live *l, struct top_run *t, bool *changed)
 	v = judge_view(l->model, &l->options->library);
 	if (!v)
 		return -ENOMEM;
-	err = display_take(&t->display, v);
+	err = baseline_mark(l->options->baseline, v);
+	if (!err)
+		err = display_take(&t->display, v);
 	if (err && t->display.view != v)
 		view_close(v);
 	cost = (top_cost() - cost) * SHARE;

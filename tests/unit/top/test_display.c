@@ -37,6 +37,26 @@ static void the_guilty_line_is_on_the_first_screen(void **state)
 	shop_closes(&d);
 }
 
+static void what_the_baseline_knows_is_marked(void **state)
+{
+	static const char plain[] = "\n  report.py:42 monthly(): 10 connections leaked",
+			  known[] = "\n  report.py:42 monthly(): known, 10 connections leaked";
+	struct display d;
+
+	(void)state;
+	shop_lives(&d);
+	presses(&d, TOP_KEY_NONE);
+	assert_true(screen_has(&d, plain));
+	assert_false(screen_has(&d, "known,"));
+	shop.leak.known = true;
+	presses(&d, TOP_KEY_NONE);
+	assert_true(screen_has(&d, known));
+	assert_false(screen_has(&d, plain));
+	presses(&d, '2');
+	assert_true(screen_has(&d, "\n  python3[4711]: known, 10 connections leaked"));
+	shop_closes(&d);
+}
+
 static void who_waits_without_a_finding_is_told_below_the_row(void **state)
 {
 	struct frame_view at = {.function = "request", .file = "/srv/shop/pool.py", .line = 58};
@@ -239,6 +259,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(before_the_first_view_the_keys_are_told),
 		cmocka_unit_test(the_guilty_line_is_on_the_first_screen),
+		cmocka_unit_test(what_the_baseline_knows_is_marked),
 		cmocka_unit_test(who_waits_without_a_finding_is_told_below_the_row),
 		cmocka_unit_test(rows_are_of_lines_databases_and_containers_too),
 		cmocka_unit_test(enter_shows_stack_sql_and_where_threads_are_now),
