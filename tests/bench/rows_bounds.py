@@ -84,9 +84,26 @@ def row_top(bench):
                     f"{spread(seconds)} %", " %")]
 
 
+def scrapes(bench, one_in):
+    """(milliseconds of judging and telling, of the judge alone, series) of three runs"""
+    judged, told, series = zip(*(bench.built("scrape", one_in) for _ in range(ROUNDS)))
+    return [one + other for one, other in zip(judged, told)], judged, max(series)
+
+
+def row_scrape(bench):
+    """a scrape of serve, 200 programs with 10 connections, one in ten leaks"""
+    both, judged, _ = scrapes(bench, 10)
+    bench.note(f"the judge's part of a scrape: {spread(judged)} ms")
+    worst, _, series = scrapes(bench, 1)
+    return [at_most(row_scrape.__doc__, statistics.median(both), 10, f"{spread(both)} ms", " ms"),
+            at_most("the same, all leak", statistics.median(worst), 10, f"{spread(worst)} ms", " ms"),
+            at_most("series of that", series, 5000, f"{series:,.0f}", "")]
+
+
 BOUND_ROWS = {
     "exports": (row_exports, False),
     "hostile": (row_hostile, False),
     "lives": (row_lives, False),
+    "scrape": (row_scrape, False),
     "top": (row_top, False),
 }
