@@ -125,10 +125,8 @@ static bool is_full_pool(const struct finding_view *f)
 	       f->resource == RESOURCE_CONNECTION;
 }
 
-void words_headline(struct words *w, const struct finding_view *f, bool exited)
+void words_finding(struct words *w, const struct finding_view *f, bool exited)
 {
-	if (f->verdict == VERDICT_STUCK)
-		words_add(w, "STUCK: ");
 	if (finding_is_memory(f)) {
 		words_memory_headline(w, f, exited);
 		return;
@@ -156,6 +154,13 @@ void words_headline(struct words *w, const struct finding_view *f, bool exited)
 		words_bytes(w, f->bytes);
 	}
 	words_inside(w, f);
+}
+
+void words_headline(struct words *w, const struct finding_view *f, bool exited)
+{
+	if (f->verdict == VERDICT_STUCK)
+		words_add(w, "STUCK: ");
+	words_finding(w, f, exited);
 }
 
 static void words_often(struct words *w, const struct finding_view *f)

@@ -14,6 +14,8 @@
 bool finding_is_memory(const struct finding_view *f);
 
 /* "12 connections leaked, all inside an open transaction" */
+void words_finding(struct words *w, const struct finding_view *f, bool exited);
+/* The same where no verdict stands beside it: "STUCK: 1 transaction is open and idle". */
 void words_headline(struct words *w, const struct finding_view *f, bool exited);
 
 /* "certain, on every call", and whether the baseline knows it */

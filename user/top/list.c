@@ -269,7 +269,7 @@ static void words_guilty_line(struct words *w, const struct top_row *row,
 		words_add(w, "unknown line");
 	}
 	words_add(w, f->known ? ": known, " : ": ");
-	words_headline(w, f, row->process->exited);
+	words_finding(w, f, row->process->exited);
 	words_rate(&rate, f, true);
 	if (rate.length)
 		words_item(w, "%s", rate.text);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "user/base/escape.h"
+#include "user/base/program.h"
 #include "user/base/service.h"
 #include "user/report/names.h"
 #include "user/report/rank.h"
@@ -242,15 +243,38 @@ static void name_row(struct top_row *row, enum top_by by, const struct words *w)
 		   ESCAPE_CUT_END);
 }
 
+/* Does the last part of a program's path begin so?  The kernel keeps 15 bytes of it as the name. */
+static bool program_is(const char *path, const char *comm)
+{
+	size_t length = path ? strcspn(path, " ") : 0;
+	const char *slash = length ? memrchr(path, '/', length) : NULL;
+
+	return path && !strncmp(slash ? slash + 1 : path, comm, strlen(comm));
+}
+
+/* Has a process given itself the name, so that it tells more than its program and script do?  Node
+ * calls each process MainThread. */
+static bool has_own_name(const struct process_view *p, const char *service)
+{
+	const char *comm = p->comm;
+
+	return comm && *comm && !program_find(comm, strlen(comm)) && !program_is(p->exe, comm) &&
+	       !program_is(p->cmdline, comm) && !strstr(service, comm) &&
+	       !strstr(comm, "MainThread");
+}
+
 /* What people call it: its script or service, else its program. */
 static void words_short_title(struct words *w, const struct process_view *p)
 {
 	char service[SERVICE_SIZE];
 
-	if (p->cmdline && service_name(service, sizeof(service), p->cmdline))
+	if (p->cmdline && service_name(service, sizeof(service), p->cmdline)) {
+		if (has_own_name(p, service))
+			words_add(w, "%s ", p->comm);
 		words_add(w, "%s%s", service, role_of(p));
-	else
+	} else {
 		words_add(w, "%s%s", p->comm && *p->comm ? p->comm : "?", role_of(p));
+	}
 }
 
 static struct top_row *add_process(struct top_rows *r, struct table *index,

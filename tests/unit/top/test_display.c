@@ -37,6 +37,34 @@ static void the_guilty_line_is_on_the_first_screen(void **state)
 	shop_closes(&d);
 }
 
+static void expect_name(const char *comm, const char *exe, const char *cmdline, const char *name)
+{
+	struct display d;
+
+	shop_lives(&d);
+	shop.processes[0].comm = comm;
+	shop.processes[0].exe = exe;
+	shop.processes[0].cmdline = cmdline;
+	presses(&d, TOP_KEY_NONE);
+	assert_string_equal(d.rows.rows[0].name, name);
+	shop_closes(&d);
+}
+
+/* Five workers of one script are told apart by the names that they gave themselves. */
+static void a_name_that_a_process_gave_itself_stands_before_its_script(void **state)
+{
+	static const char python[] = "/usr/bin/python3.11", script[] = "python3 /srv/shop.py";
+
+	(void)state;
+	expect_name("orders-api", python, script, "orders-api shop.py");
+	expect_name("python3", python, script, "shop.py");
+	expect_name("shop.py", python, "/usr/bin/python3 /srv/shop.py", "shop.py");
+	expect_name("uwsgi-of-the-sh", "/opt/uwsgi-of-the-shop", script, "shop.py");
+	expect_name("gunicorn: worke", python, "gunicorn: worker [shop:app]", "worker");
+	expect_name("node-MainThread", "/usr/bin/node", "node /srv/app.js", "app.js");
+	expect_name("orders-api", python, NULL, "orders-api");
+}
+
 static void what_the_baseline_knows_is_marked(void **state)
 {
 	static const char plain[] = "\n  report.py:42 monthly(): 10 connections leaked",
@@ -259,6 +287,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(before_the_first_view_the_keys_are_told),
 		cmocka_unit_test(the_guilty_line_is_on_the_first_screen),
+		cmocka_unit_test(a_name_that_a_process_gave_itself_stands_before_its_script),
 		cmocka_unit_test(what_the_baseline_knows_is_marked),
 		cmocka_unit_test(who_waits_without_a_finding_is_told_below_the_row),
 		cmocka_unit_test(rows_are_of_lines_databases_and_containers_too),
