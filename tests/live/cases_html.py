@@ -62,6 +62,14 @@ def is_painted(page, selector):
                     f"(document.querySelector({json.dumps(selector)}))")
 
 
+def accused_sql(recording):
+    """What the findings are about of the process that the page shows first: the only one, or the worst."""
+    with open(recording.replace(".dbleak", ".json"), encoding="utf-8") as file:
+        report = json.load(file)
+    guilty = {finding["pid"] for finding in report["findings"]}
+    return [finding["sql"] for finding in report["findings"] if finding["sql"]] if len(guilty) == 1 else []
+
+
 @live("HTML: a page of each recording opens in Chromium without an error or a request", needs=(), group="html", without=without)
 def each_golden(bench):
     for recording in sorted(glob.glob(os.path.join(GOLDEN, "*.dbleak"))):
@@ -75,6 +83,8 @@ def each_golden(bench):
             bench.check(" ".join(words) in " ".join(answer.split()), f"{name}: {words} is not in {answer[:200]!r}")
             bench.check(page.run("document.documentElement.dataset.drawn") is not None, f"{name} was not drawn")
             bench.check(is_painted(page, "#timeline") > 3, f"the timeline of {name} is empty")
+            for sql in accused_sql(recording):
+                says(bench, page, "sql", sql)
 
 
 def two_lines(bench):

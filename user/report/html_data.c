@@ -212,7 +212,7 @@ static enum held_kind kind_of(const struct finding_view *f)
 	}
 }
 
-/* Headlines, lines and kinds of the findings: what the tables mark as accused. */
+/* Headlines, lines, kinds and SQL of the findings: what the tables mark as accused. */
 static void put_findings(struct html_data *d, const struct process_view *p)
 {
 	size_t n = 0;
@@ -222,8 +222,9 @@ static void put_findings(struct html_data *d, const struct process_view *p)
 		struct words w = {0};
 
 		words_headline(&w, &p->findings[i], p->exited);
-		fprintf(d->out, "%s[%zu,%zu,%d]", n++ ? "," : "", words_index(d, &w),
-			frame_index(d, p->findings[i].site), kind_of(&p->findings[i]));
+		fprintf(d->out, "%s[%zu,%zu,%d,%zu]", n++ ? "," : "", words_index(d, &w),
+			frame_index(d, p->findings[i].site), kind_of(&p->findings[i]),
+			strings_text(&d->strings, p->findings[i].sql));
 	}
 	fputc(']', d->out);
 }

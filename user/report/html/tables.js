@@ -94,6 +94,8 @@ function turnPage(by) {
  * SQL and server slots.
  */
 
+const NO_COUNTS = [0, 0, 0];
+const processesChosen = () => D.processes.filter((_, p) => chosen.process < 0 || p === chosen.process);
 function drawSql() {
 	const texts = new Map();
 	for (const life of livesOfProcess()) {
@@ -105,20 +107,22 @@ function drawSql() {
 		at[2] += isInside(life);
 		texts.set(sql, at);
 	}
+	const counted = texts.size;
+	for (const process of processesChosen()) for (const finding of process.findings) if (finding[3] && !texts.has(finding[3])) texts.set(finding[3], NO_COUNTS);
 	byId("sql").hidden = !texts.size;
-	byId("sql-said").textContent = texts.size ? "The last statement of each connection, without its values." : "No SQL was seen.";
+	byId("sql-said").textContent = !texts.size ? "No SQL was seen." : "The last statement of each connection, without its values." + (texts.size > counted ? " Those without numbers are what a finding is about." : "");
 	byId("sql-all").hidden = chosen.allSql || texts.size <= TEXTS_BRIEF;
 	byId("sql-all").textContent = `Show all ${count(texts.size)} statements`;
 	byId("sql").tBodies[0].replaceChildren(...[...texts].sort((a, b) => b[1][1] - a[1][1] || b[1][0] - a[1][0]).slice(0, chosen.allSql ? undefined : TEXTS_BRIEF).map(([sql, at]) => {
 		const row = make("tr");
-		row.append(make("td", S[sql]), ...at.map(n => make("td", count(n), "number")));
+		row.append(make("td", S[sql]), ...at.map(n => make("td", at === NO_COUNTS ? "" : count(n), "number")));
 		return row;
 	}));
 }
 
 const STATES = ["?", "idle", "in a transaction", "in a failed transaction"];
 function drawSlots() {
-	const which = D.processes.filter((_, p) => chosen.process < 0 || p === chosen.process);
+	const which = processesChosen();
 	byId("slots").tBodies[0].replaceChildren(...which.flatMap(process => process.endpoints.map(e => [process, e])).slice(0, 100).map(([process, e]) => {
 		const row = make("tr");
 		row.append(make("td", which.length > 1 ? `${S[e[0]]}, ${S[process.title]}` : S[e[0]]), ...e.slice(1).map(n => make("td", count(n), "number")));
