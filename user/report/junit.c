@@ -95,18 +95,29 @@ static void junit_failure(FILE *out, const struct leak *l)
 	fputs("</failure>", out);
 }
 
-/* Why a leak is no failure; NULL: it is one. */
-static const char *junit_skipped(const struct leak *l, const struct ci_options *o)
+static bool is_skipped(const struct leak *l, const struct ci_options *o)
 {
+	return l->finding->known || l->sum.verdict < o->fail_on;
+}
+
+/* What it is, and why it is no failure. */
+static void junit_skipped(FILE *out, const struct leak *l)
+{
+	struct words w = {0};
+
+	words_leak(&w, l);
 	if (l->finding->known)
-		return "known: the baseline has it";
-	return l->sum.verdict < o->fail_on ? "its verdict does not fail (--fail-on)" : NULL;
+		words_add(&w, "; known: the baseline has it");
+	else
+		words_add(&w, "; --fail-on %s makes it a failure", verdict_name(l->sum.verdict));
+	fputs("<skipped", out);
+	xml_attribute(out, "message", w.text);
+	fputs("/>", out);
 }
 
 static void junit_case(FILE *out, const struct leak *l, const struct ci_options *o)
 {
 	const struct frame_view *f = leak_frame(l);
-	const char *skipped = junit_skipped(l, o);
 	struct words class = {0}, name = {0};
 
 	junit_names(&class, &name, l);
@@ -119,8 +130,8 @@ static void junit_case(FILE *out, const struct leak *l, const struct ci_options 
 	if (f && f->line)
 		fprintf(out, " line=\"%" PRIu32 "\"", f->line);
 	fputc('>', out);
-	if (skipped)
-		fprintf(out, "<skipped message=\"%s\"/>", skipped);
+	if (is_skipped(l, o))
+		junit_skipped(out, l);
 	else
 		junit_failure(out, l);
 	fputs("</testcase>\n", out);
@@ -131,7 +142,7 @@ static size_t count_skipped(const struct leak *leaks, size_t count, const struct
 	size_t n = 0;
 
 	for (size_t i = 0; i < count; i++)
-		n += junit_skipped(&leaks[i], o) != NULL;
+		n += is_skipped(&leaks[i], o);
 	return n;
 }
 
