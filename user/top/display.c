@@ -96,6 +96,8 @@ static void words_how_shown(struct words *w, const struct display *d)
 		words_add(w, "%s", s->within_name);
 	else
 		words_add(w, "by %s", top_by_names[s->by]);
+	if (s->tree && s->by == TOP_BY_PROCESS)
+		words_item(w, "as a tree");
 	words_item(w, "sorted by %s%s", top_sort_names[s->sort], s->reversed ? ", reversed" : "");
 	if (*s->filter)
 		words_item(w, "only \"%s\"", s->filter);

@@ -125,7 +125,7 @@ static const struct {
 } keys[] = {
 	{"Enter", "look into the row: lines, stacks, SQL, where threads are now"},
 	{"Esc", "back; in the list: the filter goes"},
-	{"1 2 3 4, Tab", "one row for each process, line, database, container"},
+	{"1 2 3 4, Tab", "one row for each process, line, database, container or unit"},
 	{"s > F6", "choose the column to sort by"},
 	{"I", "the other way round"},
 	{"M", "sort by memory"},

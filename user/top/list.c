@@ -139,7 +139,7 @@ static const char *const name_titles[TOP_BYS] = {
 	[TOP_BY_PROCESS] = "PID PROCESS",
 	[TOP_BY_SITE] = "LINE",
 	[TOP_BY_ENDPOINT] = "DATABASE",
-	[TOP_BY_CONTAINER] = "CONTAINER",
+	[TOP_BY_CONTAINER] = "CONTAINER OR UNIT",
 };
 
 /* Has a column nothing to say of such rows? */
@@ -318,12 +318,19 @@ static enum screen_style style_of(const struct top_row *row)
 	return row->ended ? STYLE_DIM : verdict_styles[row->verdict];
 }
 
-static void words_name(struct words *w, const struct top_row *row, int pid)
+static void words_name(struct words *w, const struct top_row *row, int pid, size_t columns)
 {
+	size_t used;
+
 	words_add(w, "%*s", (int)(2 * row->depth), "");
 	if (row->pid)
 		words_add(w, "%*u ", pid, row->pid);
-	words_add(w, "%s%s", row->name, row->ended ? ", ended" : "");
+	used = w->length + (row->ended ? strlen(", ended") : 0);
+	if (row->name_head && used + escape_columns(row->name, strlen(row->name)) > columns)
+		words_add(w, "%.*s", (int)row->name_head, row->name);
+	else
+		words_add(w, "%s", row->name);
+	words_add(w, "%s", row->ended ? ", ended" : "");
 }
 
 static void draw_row(struct screen *screen, size_t line, const struct list_layout *l,
@@ -342,7 +349,7 @@ static void draw_row(struct screen *screen, size_t line, const struct list_layou
 			continue;
 		}
 		if (i == COLUMN_NAME)
-			words_name(&w, row, l->pid);
+			words_name(&w, row, l->pid, l->columns[i]);
 		else
 			table[i].cell(&w, row);
 		if (table[i].right)

@@ -264,29 +264,32 @@ static bool has_own_name(const struct process_view *p, const char *service)
 }
 
 /* What people call it: its script or service, else its program. */
-static void words_short_title(struct words *w, const struct process_view *p)
+static void name_process(struct top_row *row, const struct process_view *p)
 {
+	struct words head = {0}, whole = {0};
 	char service[SERVICE_SIZE];
 
-	if (p->cmdline && service_name(service, sizeof(service), p->cmdline)) {
-		if (has_own_name(p, service))
-			words_add(w, "%s ", p->comm);
-		words_add(w, "%s%s", service, role_of(p));
+	if (!p->cmdline || !service_name(service, sizeof(service), p->cmdline)) {
+		words_add(&whole, "%s%s", p->comm && *p->comm ? p->comm : "?", role_of(p));
+	} else if (has_own_name(p, service)) {
+		words_add(&head, "%s", p->comm);
+		words_add(&whole, "%s %s%s", p->comm, service, role_of(p));
 	} else {
-		words_add(w, "%s%s", p->comm && *p->comm ? p->comm : "?", role_of(p));
+		words_add(&whole, "%s%s", service, role_of(p));
 	}
+	name_row(row, TOP_BY_PROCESS, &head);
+	row->name_head = strlen(row->name);
+	name_row(row, TOP_BY_PROCESS, &whole);
 }
 
 static struct top_row *add_process(struct top_rows *r, struct table *index,
 				   const struct process_view *p)
 {
 	struct top_row *row = row_of(r, index, row_key_of_process(p));
-	struct words w = {0};
 
 	if (!row)
 		return NULL;
-	words_short_title(&w, p);
-	name_row(row, TOP_BY_PROCESS, &w);
+	name_process(row, p);
 	for (size_t i = 0; i < p->endpoint_count; i++)
 		row_add_endpoint(row, &p->endpoints[i]);
 	row->memory = memory_of(p);

@@ -24,6 +24,7 @@ struct top_row {
 	uint64_t key; /* the same in later views; not 0 */
 	enum top_by by;
 	char name[ROW_NAME]; /* escaped */
+	size_t name_head;    /* bytes of it that name a process alone, where room is short */
 	uint32_t pid;	     /* of a process; else 0 */
 	uint64_t open, idle, in_transaction, waiting;
 	uint64_t opened;       /* since the watch began; UNKNOWN64 */

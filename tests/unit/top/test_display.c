@@ -65,6 +65,23 @@ static void a_name_that_a_process_gave_itself_stands_before_its_script(void **st
 	expect_name("orders-api", python, NULL, "orders-api");
 }
 
+/* Where not all of it fits, the name that tells them apart is whole. */
+static void a_name_is_whole_where_room_is_short(void **state)
+{
+	struct display d;
+
+	(void)state;
+	shop_lives(&d);
+	shop.processes[0].comm = "mail-workers";
+	presses(&d, TOP_KEY_NONE);
+	assert_true(screen_has(&d, "\nleaking  4711 mail-workers    10"));
+	presses(&d, 't');
+	assert_true(screen_has(&d, ", by process, as a tree, sorted by urgency"));
+	presses(&d, '2');
+	assert_false(screen_has(&d, "as a tree"));
+	shop_closes(&d);
+}
+
 static void what_the_baseline_knows_is_marked(void **state)
 {
 	static const char plain[] = "\n  report.py:42 monthly(): 10 connections leaked",
@@ -288,6 +305,7 @@ int main(void)
 		cmocka_unit_test(before_the_first_view_the_keys_are_told),
 		cmocka_unit_test(the_guilty_line_is_on_the_first_screen),
 		cmocka_unit_test(a_name_that_a_process_gave_itself_stands_before_its_script),
+		cmocka_unit_test(a_name_is_whole_where_room_is_short),
 		cmocka_unit_test(what_the_baseline_knows_is_marked),
 		cmocka_unit_test(who_waits_without_a_finding_is_told_below_the_row),
 		cmocka_unit_test(rows_are_of_lines_databases_and_containers_too),
