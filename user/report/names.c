@@ -56,7 +56,8 @@ void words_service(struct words *w, const struct process_view *p)
 {
 	char service[SERVICE_SIZE];
 
-	if (*service_of(service, p))
+	/* A script that was run by its name is called so already. */
+	if (*service_of(service, p) && (!p->comm || strcmp(service, p->comm) != 0))
 		words_add(w, " %s", service);
 }
 
