@@ -358,9 +358,11 @@ static struct judge_part judge_part_of(void **all, size_t n, uint32_t owner,
 	return (struct judge_part){all + low, end - low};
 }
 
-/* The values of the tables, sorted so that those of one process are side by side. */
+/* The values of the tables, sorted so that those of one process are side by side; and the classes
+ * of frames, which processes of one program have in common. */
 struct sorts {
 	void **connections, **handles, **memory;
+	struct table classes;
 };
 
 static void sorts_free(struct sorts *s)
@@ -368,6 +370,7 @@ static void sorts_free(struct sorts *s)
 	free(s->connections);
 	free(s->handles);
 	free(s->memory);
+	table_free(&s->classes);
 }
 
 static bool sorts_fill(struct sorts *s, const struct model *m)
@@ -380,11 +383,12 @@ static bool sorts_fill(struct sorts *s, const struct model *m)
 
 /* Places are found anew for each process.  A place keeps one stack that leads to it, and the stack
  * of another process would show callers that this process does not have. */
-static int judge_one(const struct model *m, const struct sorts *s, struct arena *a,
+static int judge_one(const struct model *m, struct sorts *s, struct arena *a,
 		     const struct site_patterns *library, const struct process_model *p,
 		     struct process_view *v)
 {
-	struct places places = {.code = &m->code, .more = library, .arena = a};
+	struct places places = {
+		.code = &m->code, .more = library, .arena = a, .shared = &s->classes};
 	int err = judge_process(
 		m, &places, p,
 		judge_part_of(s->connections, m->connections.count, p->number, owner_of_connection),
@@ -420,7 +424,7 @@ static bool was_brief(const struct process_model *p)
 }
 
 /* explained: the pid of the processes to explain; 0: none. */
-static int judge_each(const struct model *m, const struct sorts *sorts, struct arena *a,
+static int judge_each(const struct model *m, struct sorts *sorts, struct arena *a,
 		      const struct site_patterns *library, uint32_t explained,
 		      struct report_view *v)
 {

@@ -589,15 +589,16 @@ static bool is_carried(const struct code_frame *f, bool carried)
 }
 
 /* Without memory for the entry, a class is only found again. */
-static enum site_class places_class(struct places *p, const struct code_frame *f)
+enum site_class places_class(struct places *p, const struct code_frame *f)
 {
 	struct table_key key = {(uintptr_t)f, 0};
-	uintptr_t known = (uintptr_t)table_get(&p->classes, key);
+	struct table *classes = p->shared ? p->shared : &p->classes;
+	uintptr_t known = (uintptr_t)table_get(classes, key);
 
 	if (known)
 		return (enum site_class)(known - 1);
 	known = (uintptr_t)site_class(f, p->more) + 1;
-	table_put(&p->classes, key, (void *)known);
+	table_put(classes, key, (void *)known);
 	return (enum site_class)(known - 1);
 }
 

@@ -56,9 +56,13 @@ struct places {
 	struct arena *arena;
 	struct table by_stack, by_frame;
 	struct table classes; /* of frames by their address: patterns take long */
+	struct table *shared; /* the same of several places with the same `more`; NULL: own */
 };
 
 void places_free(struct places *p);
+
+/* The class of a frame, looked up in the patterns once. */
+enum site_class places_class(struct places *p, const struct code_frame *f);
 
 /* The frame of a stack that answers; NULL: none does. */
 const struct code_frame *places_frame(struct places *p, const struct code_stack *s);

@@ -100,7 +100,7 @@ static const struct waiting_row *waits_in(const struct rule_input *s,
 	for (uint32_t i = 0; i < stack->count; i++) {
 		const struct code_frame *f = code_frame(&s->model->code, stack->frame[i]);
 		const struct waiting_row *row = f ? row_of(f) : NULL;
-		enum site_class class = f ? site_class(f, s->places->more) : SITE_NAMELESS;
+		enum site_class class = f ? places_class(s->places, f) : SITE_NAMELESS;
 
 		if (row && row->pool)
 			return row;

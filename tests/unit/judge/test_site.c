@@ -457,6 +457,36 @@ static void two_lines_of_a_function_are_two_places(void **state)
 	places_free(&places);
 }
 
+static uint64_t stack_of_program(uint32_t pid)
+{
+	return through_sqlalchemy(pid, "/srv/shop/report.py", 42, "monthly");
+}
+
+/* What a frame is does not depend on the process; the place that a stack leads to does. */
+static void processes_of_one_program_share_the_classes_of_their_frames(void **state)
+{
+	struct table classes = {};
+	struct places one = {.shared = &classes}, other = {.shared = &classes};
+	const struct place *a, *b;
+	size_t frames;
+
+	(void)state;
+	story_begins();
+	one.code = other.code = &story.model->code;
+	one.arena = other.arena = arena_open();
+	a = places_find(&one, stack_of_program(APP));
+	frames = classes.count;
+	assert_true(frames > 1);
+	b = places_find(&other, stack_of_program(APP + 1));
+	assert_int_equal(classes.count, frames);
+	assert_ptr_equal(a->frame, b->frame);
+	assert_ptr_not_equal(a, b);
+	places_free(&one);
+	places_free(&other);
+	arena_close(one.arena);
+	table_free(&classes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -479,6 +509,8 @@ int main(void)
 		cmocka_unit_test_teardown(libraries_alone_have_no_owner, story_teardown),
 		cmocka_unit_test_teardown(the_user_may_call_more_a_library, story_teardown),
 		cmocka_unit_test_teardown(two_lines_of_a_function_are_two_places, story_teardown),
+		cmocka_unit_test_teardown(
+			processes_of_one_program_share_the_classes_of_their_frames, story_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
