@@ -1,56 +1,42 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
  * object_wire.h - the messages between dbleak and the worker that reads objects of interpreters.
- *
- * dbleak asks one question at a time.  Until its answer is whole, the worker may ask for memory of
- * the process that the question is about.  Packets of the worker hold messages one after the other.
- * dbleak does not trust what comes back: what the worker read may have taken control of it.
+ * What such messages have in common stands in host/parser_wire.h.
  */
 #ifndef DBLEAK_CAPTURE_OBJECT_WIRE_H
 #define DBLEAK_CAPTURE_OBJECT_WIRE_H
 
 #include "bpf/stack/raw_stack.h"
-#include "user/capture/host/memory.h"
+#include "user/capture/host/parser_wire.h"
 #include "user/capture/stack/python_object.h"
 #include "user/capture/stack/python_task.h"
 #include "user/capture/worker/nursery.h"
 
-#define OBJECT_PACKET_MAX (FETCH_BYTES + 1024)
-#define OBJECT_SPANS	  4096 /* in one message */
+#define OBJECT_SPANS 4096 /* in one message */
 
 enum object_kind {
 	/* Questions. */
-	OBJECT_PYTHON = 1, /* an object_python, cut after its last code object */
-	OBJECT_STACK = 2,  /* count bytes of v8_pack, then a raw_stack, cut; both aligned to 8 */
-	OBJECT_TASKS = 9,  /* an object_tasks */
-	/* Memory: asked for by the worker, and given. */
-	OBJECT_PIECES = 3, /* count memory_pieces */
-	OBJECT_BYTES = 4,  /* result: how many bytes follow, or -errno */
+	OBJECT_PYTHON = PARSER_FREE, /* an object_python, cut after its last code object */
+	OBJECT_STACK, /* count bytes of v8_pack, then a raw_stack, cut; both aligned to 8 */
+	OBJECT_TASKS, /* an object_tasks */
 	/* Answers. */
-	OBJECT_CODE = 5,       /* an object_code: the code object with the index `count` */
-	OBJECT_SPANS_MORE = 6, /* count more spans of it */
-	OBJECT_FRAMES = 7,     /* an object_frames with count frames; result: of the reader */
-	OBJECT_END = 8,	       /* result: of python_objects_read */
-	OBJECT_TASK = 10,      /* an object_task, cut after its last frame */
-	OBJECT_TASKS_END = 11, /* an object_tasks_end; result: of python_tasks_read */
-};
-
-struct object_head {
-	uint32_t kind;
-	uint32_t size; /* of the message; of the worker's, a multiple of 8 */
-	int32_t result;
-	uint32_t count;
+	OBJECT_CODE,	   /* an object_code: the code object with the index `count` */
+	OBJECT_SPANS_MORE, /* count more spans of it */
+	OBJECT_FRAMES,	   /* an object_frames with count frames; result: of the reader */
+	OBJECT_END,	   /* result: of python_objects_read */
+	OBJECT_TASK,	   /* an object_task, cut after its last frame */
+	OBJECT_TASKS_END,  /* an object_tasks_end; result: of python_tasks_read */
 };
 
 struct object_python {
-	struct object_head head; /* count: of code objects */
+	struct parser_head head; /* count: of code objects */
 	struct python_process process;
 	struct python_code_layout layout;
 	struct python_wanted wanted[STACK_FRAMES];
 };
 
 struct object_tasks {
-	struct object_head head;
+	struct parser_head head;
 	struct python_process process;
 	struct python_row row;
 	struct python_code_layout code;
@@ -59,23 +45,18 @@ struct object_tasks {
 };
 
 struct object_task {
-	struct object_head head;
+	struct parser_head head;
 	struct python_task task;
 };
 
 struct object_tasks_end {
-	struct object_head head; /* count: of tasks that were dropped */
+	struct parser_head head; /* count: of tasks that were dropped */
 	uint64_t set;		 /* as in python_tasks_at */
-};
-
-struct object_pieces {
-	struct object_head head;
-	struct memory_piece piece[MEMORY_PIECES];
 };
 
 /* Behind it: at most OBJECT_SPANS spans, then the function and the file with their NULs. */
 struct object_code {
-	struct object_head head;
+	struct parser_head head;
 	uint32_t first_line, span_count;   /* span_count: of all spans, also those of later
 					    * messages */
 	uint32_t function_size, file_size; /* with the NUL */
@@ -91,7 +72,7 @@ struct object_frame {
 
 /* Behind it: text_size bytes, the last of them NUL. */
 struct object_frames {
-	struct object_head head;
+	struct parser_head head;
 	uint32_t flags, text_size;
 	struct object_frame frame[STACK_FRAMES];
 };

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
  * object_worker.c - the worker process that reads objects of interpreters: the readers of each
- * interpreter behind a socket, and memory that comes through it.
+ * interpreter behind a socket.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "user/capture/host/memory_pages.h"
+#include "user/capture/host/parser_worker.h"
 #include "user/capture/stack/object_wire.h"
 #include "user/capture/stack/perl.h"
 #include "user/capture/stack/php.h"
@@ -19,85 +19,26 @@
 
 /* One worker is one process. */
 static struct {
-	int wire;
-	size_t used; /* of out */
 	struct python_objects *python;
 	struct python_tasks *tasks;
 	struct memory_pages *pages;
 	struct texts texts;
 	union {
-		struct object_head head;
+		struct parser_head head;
 		struct object_python python;
 		struct object_tasks tasks;
-		uint8_t bytes[OBJECT_PACKET_MAX];
+		uint8_t bytes[PARSER_PACKET_MAX];
 	} in; /* the question */
-	uint8_t out[OBJECT_PACKET_MAX] __attribute__((aligned(8)));
 } worker;
-
-static void object_flush(void)
-{
-	if (worker.used && send(worker.wire, worker.out, worker.used, MSG_NOSIGNAL) < 0)
-		_exit(0);
-	worker.used = 0;
-}
-
-/* Adds a message of that many bytes to the packet. */
-static void *object_add(enum object_kind kind, size_t size)
-{
-	struct object_head *m;
-
-	size = ROUND(size);
-	if (size > sizeof(worker.out) - worker.used)
-		object_flush();
-	m = (void *)(worker.out + worker.used);
-	memset(m, 0, size);
-	m->kind = kind;
-	m->size = (uint32_t)size;
-	worker.used += size;
-	return m;
-}
-
-/* Receives a packet in two parts, with recvmsg(2), which the sandbox allows. */
-static ssize_t object_receive(void *head, size_t head_size, void *to, size_t size)
-{
-	struct iovec vec[2] = {{head, head_size}, {to, size}};
-	struct msghdr message = {.msg_iov = vec, .msg_iovlen = 2};
-	ssize_t got;
-
-	do
-		got = recvmsg(worker.wire, &message, 0);
-	while (got < 0 && errno == EINTR);
-	return got;
-}
-
-/* Asks for memory of the process that the question is about: a memory_pieces_fn. */
-static ssize_t object_pieces(uint32_t pid, const struct memory_piece *pieces, size_t n, void *to)
-{
-	struct object_head *m, head;
-	size_t size = 0;
-	ssize_t got;
-
-	(void)pid;
-	for (size_t i = 0; i < n; i++)
-		size += pieces[i].size;
-	m = object_add(OBJECT_PIECES, sizeof(*m) + n * sizeof(*pieces));
-	m->count = (uint32_t)n;
-	memcpy(m + 1, pieces, n * sizeof(*pieces));
-	object_flush();
-	got = object_receive(&head, sizeof(head), to, size);
-	if (got < (ssize_t)sizeof(head) || head.kind != OBJECT_BYTES)
-		_exit(0);
-	return head.result < 0 ? head.result : got - (ssize_t)sizeof(head);
-}
 
 /* Sends the spans of a code object from `sent` on. */
 static void tell_spans(const struct python_told *told, size_t sent)
 {
 	for (size_t n; sent < told->span_count; sent += n) {
-		struct object_head *m;
+		struct parser_head *m;
 
 		n = told->span_count - sent < OBJECT_SPANS ? told->span_count - sent : OBJECT_SPANS;
-		m = object_add(OBJECT_SPANS_MORE, sizeof(*m) + n * sizeof(*told->spans));
+		m = parser_worker_add(OBJECT_SPANS_MORE, sizeof(*m) + n * sizeof(*told->spans));
 		m->count = (uint32_t)n;
 		memcpy(m + 1, told->spans + sent, n * sizeof(*told->spans));
 	}
@@ -108,7 +49,8 @@ static void tell_code(void *context, size_t i, const struct python_told *told)
 	size_t n = told->span_count < OBJECT_SPANS ? told->span_count : OBJECT_SPANS;
 	size_t function = strlen(told->function) + 1, file = strlen(told->file) + 1;
 	size_t spans = n * sizeof(*told->spans);
-	struct object_code *m = object_add(OBJECT_CODE, sizeof(*m) + spans + function + file);
+	struct object_code *m = parser_worker_add(OBJECT_CODE,
+						  sizeof(*m) + spans + function + file);
 	uint8_t *at = (uint8_t *)(m + 1);
 
 	(void)context;
@@ -125,7 +67,7 @@ static void tell_code(void *context, size_t i, const struct python_told *told)
 
 static void answer_python(const struct object_python *q)
 {
-	struct object_head *m;
+	struct parser_head *m;
 	int err = 0;
 
 	if (q->head.count > STACK_FRAMES)
@@ -135,15 +77,15 @@ static void answer_python(const struct object_python *q)
 	if (!err)
 		err = python_objects_read(worker.python, &q->layout, &q->process, q->wanted,
 					  q->head.count, tell_code, NULL);
-	m = object_add(OBJECT_END, sizeof(*m));
+	m = parser_worker_add(OBJECT_END, sizeof(*m));
 	m->result = err;
-	object_flush();
+	parser_worker_flush();
 }
 
 static void tell_task(const struct python_task *t)
 {
 	size_t size = offsetof(struct python_task, frame[t->count]);
-	struct object_task *m = object_add(OBJECT_TASK, sizeof(m->head) + size);
+	struct object_task *m = parser_worker_add(OBJECT_TASK, sizeof(m->head) + size);
 
 	memcpy(&m->task, t, size);
 }
@@ -167,11 +109,11 @@ static void answer_tasks(const struct object_tasks *q)
 		err = python_tasks_read(worker.tasks, &m, &q->row, &q->code, &q->layout, &at);
 	for (size_t i = 0; !err && i < worker.tasks->count; i++)
 		tell_task(&worker.tasks->task[i]);
-	end = object_add(OBJECT_TASKS_END, sizeof(*end));
+	end = parser_worker_add(OBJECT_TASKS_END, sizeof(*end));
 	end->head.result = err;
 	end->head.count = worker.tasks ? worker.tasks->dropped : 0;
 	end->set = at.set;
-	object_flush();
+	parser_worker_flush();
 }
 
 static uint32_t text_place(const char *text)
@@ -182,7 +124,7 @@ static uint32_t text_place(const char *text)
 static void tell_frames(const struct frame *frames, int n, uint32_t flags)
 {
 	size_t size = n > 0 ? worker.texts.used : 0;
-	struct object_frames *m = object_add(OBJECT_FRAMES, sizeof(*m) + size);
+	struct object_frames *m = parser_worker_add(OBJECT_FRAMES, sizeof(*m) + size);
 
 	m->head.result = n;
 	m->head.count = n > 0 ? (uint32_t)n : 0;
@@ -199,10 +141,10 @@ static void tell_frames(const struct frame *frames, int n, uint32_t flags)
 			.flags = frames[i].flags,
 		};
 	memcpy(m + 1, worker.texts.bytes, size);
-	object_flush();
+	parser_worker_flush();
 }
 
-static int read_v8(const struct object_head *q, const struct memory *m, const struct raw_stack *raw,
+static int read_v8(const struct parser_head *q, const struct memory *m, const struct raw_stack *raw,
 		   struct frame *frames, uint32_t *flags)
 {
 	struct v8 *v8;
@@ -215,7 +157,7 @@ static int read_v8(const struct object_head *q, const struct memory *m, const st
 	return n;
 }
 
-static void answer_stack(const struct object_head *q, size_t size)
+static void answer_stack(const struct parser_head *q, size_t size)
 {
 	size_t skip = sizeof(*q) + ROUND(q->count);
 	const struct raw_stack *raw = (const void *)((const uint8_t *)q + skip);
@@ -240,14 +182,13 @@ static void answer_stack(const struct object_head *q, size_t size)
 /* A malformed question would be a bug in objects.c, so the worker may exit. */
 static void object_run(int wire, int asking, void *shared)
 {
-	const struct object_head *q = &worker.in.head;
+	const struct parser_head *q = &worker.in.head;
 	ssize_t got;
 
 	(void)asking;
 	(void)shared;
-	worker.wire = wire;
-	memory_ask(object_pieces);
-	while ((got = object_receive(&worker.in, sizeof(worker.in), NULL, 0)) >=
+	parser_worker_begin(wire);
+	while ((got = parser_worker_receive(&worker.in, sizeof(worker.in))) >=
 	       (ssize_t)sizeof(*q)) {
 		if (q->kind == OBJECT_PYTHON)
 			answer_python(&worker.in.python);

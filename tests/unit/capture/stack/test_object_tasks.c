@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 
 #include "tests/unit/support/python_objects.h"
+#include "user/capture/host/parser_state.h"
 #include "user/capture/stack/object_wire.h"
 #include "user/capture/stack/objects_state.h"
 
@@ -181,13 +182,13 @@ static int answer_with(const void *bytes, size_t size, struct told *told)
 	int pair[2], err;
 	pid_t child;
 
-	table_free_values(&objects->owners);
-	objects->failures = (struct credit){};
+	table_free_values(&objects->parser->owners);
+	objects->parser->failures = (struct credit){};
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
-	if (objects->worker.wire >= 0)
-		close(objects->worker.wire);
-	objects->worker = (struct nursling){pair[0], -1, 0, 0};
-	objects->heard = true;
+	if (objects->parser->worker.wire >= 0)
+		close(objects->parser->worker.wire);
+	objects->parser->worker = (struct nursling){pair[0], -1, 0, 0};
+	objects->parser->heard = true;
 	*told = (struct told){};
 	child = fork();
 	if (!child) {
@@ -233,9 +234,9 @@ static void answers_that_make_no_sense_end_their_worker(void **state)
 	size_t size;
 
 	(void)state;
-	good.task.head = (struct object_head){OBJECT_TASK, TASK_SIZE, 0, 0};
+	good.task.head = (struct parser_head){OBJECT_TASK, TASK_SIZE, 0, 0};
 	good.task.task.count = 1;
-	good.end.head = (struct object_head){OBJECT_TASKS_END, sizeof(good.end), 0, 0};
+	good.end.head = (struct parser_head){OBJECT_TASKS_END, sizeof(good.end), 0, 0};
 	size = packed(bytes, &good);
 	assert_int_equal(answer_with(bytes, size, &told), 0);
 	assert_int_equal(told.count, 1);
@@ -258,12 +259,12 @@ static void answers_that_make_no_sense_end_their_worker(void **state)
 
 static void tasks_without_an_end_end_their_worker(void **state)
 {
-	static uint8_t bytes[OBJECT_PACKET_MAX];
+	static uint8_t bytes[PARSER_PACKET_MAX];
 	size_t n = sizeof(bytes) / TASK_SIZE;
 	struct told told;
 
 	(void)state;
-	good.task.head = (struct object_head){OBJECT_TASK, TASK_SIZE, 0, 0};
+	good.task.head = (struct parser_head){OBJECT_TASK, TASK_SIZE, 0, 0};
 	good.task.task.count = 1;
 	for (size_t i = 0; i < n; i++)
 		memcpy(bytes + i * TASK_SIZE, &good.task, TASK_SIZE);

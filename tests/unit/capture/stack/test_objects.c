@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "user/capture/host/memory.h"
+#include "user/capture/host/parser_state.h"
 #include "user/capture/stack/native/native_wire.h"
 #include "user/capture/stack/object_wire.h"
 #include "user/capture/stack/objects_state.h"
@@ -207,7 +208,7 @@ static void known_code_costs_no_question(void **state)
 
 	(void)state;
 	assert_int_equal(python_read(pythons, &build, raw, frames, &flags), 17);
-	shutdown(objects->worker.wire, SHUT_RDWR);
+	shutdown(objects->parser->worker.wire, SHUT_RDWR);
 	memset(codes, 0, sizeof(codes));
 	for (size_t i = 0; i < 17; i++)
 		raw->frame[i].at += 16; /* where nobody was before */
@@ -242,7 +243,7 @@ static void hostile_objects_are_not_believed_and_others_are(void **state)
 
 	(void)state;
 	assert_int_equal(read_stack(1), 1);
-	serial = objects->worker.serial;
+	serial = objects->parser->worker.serial;
 	itself.type = (const struct type *)&itself; /* a cycle */
 	codes[0].qualified = &itself;
 	codes[1].type = (const struct type *)&codes[1];
@@ -269,7 +270,7 @@ static void hostile_objects_are_not_believed_and_others_are(void **state)
 	assert_string_equal(frames[8].function, "f08");
 	assert_int_equal(frames[8].line, 11);
 	assert_true(flags & EV_STACK_NAMELESS);
-	assert_int_equal(objects->worker.serial, serial);
+	assert_int_equal(objects->parser->worker.serial, serial);
 	free(table);
 }
 
@@ -305,7 +306,7 @@ static void bytes_that_change_do_no_harm(void **state)
 	(void)state;
 	assert_int_equal(read_stack(2), 2);
 	raw = stack_of(MANY);
-	serial = objects->worker.serial;
+	serial = objects->parser->worker.serial;
 	begun = (int64_t)clock_monotonic_ms();
 	changing = true;
 	assert_int_equal(pthread_create(&thread, NULL, change, NULL), 0);
@@ -322,7 +323,7 @@ static void bytes_that_change_do_no_harm(void **state)
 	changing = false;
 	pthread_join(thread, NULL);
 	assert_in_range((int64_t)clock_monotonic_ms() - begun, 0, 60000);
-	assert_int_equal(objects->worker.serial, serial);
+	assert_int_equal(objects->parser->worker.serial, serial);
 	make_objects();
 	assert_int_equal(read_stack(3), 3);
 }
@@ -391,10 +392,10 @@ static int place_worker(void)
 	int pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
-	if (objects->worker.wire >= 0)
-		close(objects->worker.wire);
-	objects->worker = (struct nursling){pair[0], -1, 0, 0};
-	objects->heard = true;
+	if (objects->parser->worker.wire >= 0)
+		close(objects->parser->worker.wire);
+	objects->parser->worker = (struct nursling){pair[0], -1, 0, 0};
+	objects->parser->heard = true;
 	return pair[1];
 }
 
@@ -405,7 +406,7 @@ static void a_worker_that_died_is_replaced_without_blame(void **state)
 	(void)state;
 	assert_int_equal(read_stack(2), 2);
 	for (int i = 0; i < WORKERS_MOST - 1; i++) {
-		shutdown(objects->worker.wire, SHUT_RDWR);
+		shutdown(objects->parser->worker.wire, SHUT_RDWR);
 		codes[3 + i].first_line++;
 		assert_int_equal(read_stack(4 + (size_t)i), 4 + i);
 		assert_int_equal(flags, 0);
@@ -440,7 +441,7 @@ static void a_worker_that_hangs_is_left_in_time_and_its_process_given_up(void **
 		assert_int_equal(read_stack(3), -EIO);
 		assert_in_range((int64_t)clock_monotonic_ms() - begun, SILENT_MS - 10,
 				SILENT_MS + 2000);
-		assert_int_equal(objects->worker.wire, -1);
+		assert_int_equal(objects->parser->worker.wire, -1);
 		shutdown(other, SHUT_RDWR);
 		pthread_join(thread, NULL);
 		close(other);
@@ -499,7 +500,7 @@ static int answer_with(uint64_t start_ns, const void *bytes, size_t size, size_t
 	if (!child) { /* an answer before the question would be seen as such */
 		uint8_t in[4096];
 
-		close(o->worker.wire);
+		close(o->parser->worker.wire);
 		alarm(10);
 		recv(other, in, sizeof(in), 0);
 		send(other, bytes, size, 0);
@@ -515,8 +516,8 @@ static int answer_with(uint64_t start_ns, const void *bytes, size_t size, size_t
 /* The same, of a process that has cost no worker before. */
 static int lie_with(const void *bytes, size_t size, size_t *count)
 {
-	table_free_values(&objects->owners);
-	objects->failures = (struct credit){};
+	table_free_values(&objects->parser->owners);
+	objects->parser->failures = (struct credit){};
 	return answer_with(1, bytes, size, count);
 }
 
@@ -540,7 +541,7 @@ static void failures_have_an_end(void **state)
 	assert_true(objects_gap(objects, 77, 7, text, sizeof(text)));
 	assert_int_equal(read_stack(3), -EDQUOT);
 	assert_in_range((int64_t)clock_monotonic_ms() - begun, 0, 20000);
-	objects->failures.at_ns -= 2 * WORKER_NS;
+	objects->parser->failures.at_ns -= 2 * WORKER_NS;
 	assert_int_equal(read_stack(3), 3);
 }
 
@@ -553,7 +554,7 @@ static void answers_that_make_no_sense_end_their_worker(void **state)
 		{offsetof(struct answer, code.head.kind), 77},
 		{offsetof(struct answer, code.head.kind), OBJECT_FRAMES},
 		{offsetof(struct answer, code.head.kind), OBJECT_SPANS_MORE},
-		{offsetof(struct answer, code.head.kind), OBJECT_BYTES},
+		{offsetof(struct answer, code.head.kind), PARSER_BYTES},
 		{offsetof(struct answer, code.head.size), 8},
 		{offsetof(struct answer, code.head.size), sizeof(good) + 64},
 		{offsetof(struct answer, code.head.size), sizeof(good) - 4},
@@ -573,7 +574,7 @@ static void answers_that_make_no_sense_end_their_worker(void **state)
 	};
 	struct {
 		struct answer a, b;
-		struct object_head end;
+		struct parser_head end;
 	} all;
 	size_t count;
 
@@ -584,10 +585,10 @@ static void answers_that_make_no_sense_end_their_worker(void **state)
 		memcpy((char *)&lie + lies[i].at, &lies[i].value, sizeof(lies[i].value));
 		assert_int_equal(lie_with(&lie, sizeof(lie), &count), -EIO);
 		assert_int_equal(count, 0);
-		assert_int_equal(objects->worker.wire, -1);
+		assert_int_equal(objects->parser->worker.wire, -1);
 	}
 	all.a = all.b = good;
-	all.end = (struct object_head){OBJECT_END, sizeof(all.end), 0, 0};
+	all.end = (struct parser_head){OBJECT_END, sizeof(all.end), 0, 0};
 	assert_int_equal(lie_with(&all, sizeof(all), &count), -EIO); /* the same twice */
 	all.b.code.head.count = 1;
 	all.a.code.first_line = UINT32_MAX;
@@ -605,7 +606,7 @@ static void answers_that_make_no_sense_end_their_worker(void **state)
 /* A worker gets memory within the limits of one request. */
 static void requests_beyond_the_limits_end_their_worker(void **state)
 {
-	struct object_pieces p = {.head = {OBJECT_PIECES, sizeof(p), 0, 1}};
+	struct parser_pieces p = {.head = {PARSER_PIECES, sizeof(p), 0, 1}};
 	size_t count;
 
 	(void)state;
@@ -639,15 +640,15 @@ static void reading_has_an_end(void **state)
 	(void)state;
 	child = fork();
 	if (!child) {
-		static uint8_t in[OBJECT_PACKET_MAX];
+		static uint8_t in[PARSER_PACKET_MAX];
 		struct {
-			struct object_head head;
+			struct parser_head head;
 			struct memory_piece piece;
-		} ask = {{OBJECT_PIECES, sizeof(ask), 0, 1}, {ADDRESS(big), sizeof(big)}};
+		} ask = {{PARSER_PIECES, sizeof(ask), 0, 1}, {ADDRESS(big), sizeof(big)}};
 		uint64_t bytes = 0;
 		ssize_t got;
 
-		close(o->worker.wire);
+		close(o->parser->worker.wire);
 		alarm(20);
 		recv(other, in, sizeof(in), 0);
 		do {
@@ -667,12 +668,12 @@ static void reading_has_an_end(void **state)
 
 static void a_process_gets_its_share_of_time_alone(void **state)
 {
-	struct object_owner *owner;
+	struct parser_owner *owner;
 	struct raw_stack *raw;
 
 	(void)state;
 	assert_int_equal(read_stack(2), 2);
-	owner = table_get(&objects->owners, (struct table_key){1, (uint64_t)getpid()});
+	owner = table_get(&objects->parser->owners, (struct table_key){1, (uint64_t)getpid()});
 	assert_non_null(owner);
 	owner->credit.left_ns = -10000000000LL;
 	assert_int_equal(read_stack(5), 5); /* those that are known */
@@ -681,7 +682,7 @@ static void a_process_gets_its_share_of_time_alone(void **state)
 	raw->start_ns = 2;
 	assert_int_equal(python_read(pythons, &build, raw, frames, &flags), 5);
 	assert_int_equal(flags, 0);
-	objects->all.left_ns = -10000000000LL;
+	objects->parser->all.left_ns = -10000000000LL;
 	raw->start_ns = 3;
 	assert_int_equal(python_read(pythons, &build, raw, frames, &flags), -EBUSY);
 }
