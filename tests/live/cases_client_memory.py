@@ -6,6 +6,7 @@ import time
 
 import records
 from cases_objects import recorded
+from cases_stacks import disturb
 from harness import Client
 from rounds import Case, Finding
 from solo import live
@@ -90,6 +91,35 @@ def libpq(bench):
 @live("memory: the bytes behind each kind of object of libmariadb are read", needs=("mariadb",), group="libmariadb")
 def libmariadb(bench):
     sizes(bench, "my", "mariadb", 5)
+
+
+@live("memory: workers that read sizes may die or hang: no size is wrong, and the report says which are missing",
+      group="libpq")
+def with_workers_that_fail(bench):
+    bench.client("object_sizes", "none", server="postgresql")  # that there is one of that name
+    for number in (signal.SIGKILL, signal.SIGSTOP):
+        clients, struck = [], []
+
+        def run():
+            clients.append(bench.client("object_sizes", "pq", server="postgresql"))
+            time.sleep(4)
+
+        look, found = recorded(bench, "--comm", "object_sizes", during=run,
+                               beside=lambda process: struck.append(disturb(process, number, "dbleak-size")))
+        told = {name[3]: record for name, record in found.handles.items() if name[0] == clients[0].pid}
+        gaps = [gap["reason"] for gap in look.report["coverage"]["gaps"]]
+        said = [(name, int(truth), told[int(address)].bytes) for _, address, truth, name in
+                (line.split(" ", 3) for line in clients[0].said if line.startswith("object ")) if int(address) in told]
+        missing = [name for name, _, figure in said if figure == records.UNKNOWN]
+        bench.shown.update({number.name: {"struck": struck, "seconds": look.seconds, "gaps": gaps, "missing": missing}})
+        bench.check(struck and struck[0], f"{number.name}: no worker was met")
+        bench.check(len(said) >= 5, f"{number.name}: only {len(said)} objects were told of")
+        for name, truth, figure in said:
+            bench.check(figure == records.UNKNOWN or is_near(figure, truth, NEAR_OF.get(name, NEAR)),
+                        f"{number.name}: {name} has {figure} bytes, in truth {truth}")
+        bench.check(not missing or any("bytes are missing" in gap for gap in gaps),
+                    f"{number.name}: the bytes of {missing} are missing, and no gap says so, but {gaps}")
+        bench.check(look.seconds < 10, f"{number.name}: its end took {look.seconds:.0f} s")
 
 
 @live("memory: the pages that SQLite connections keep are read", needs=("sqlite",), group="hiredis")

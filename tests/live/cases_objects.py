@@ -4,6 +4,7 @@ import glob
 import os
 import shutil
 import signal
+import threading
 import time
 
 from harness import BUILT, Client
@@ -15,12 +16,14 @@ SLACK = 1.2  # seconds: two sweeps
 SQLITE = "/usr/lib/x86_64-linux-gnu/libsqlite3.so.0"
 
 
-def recorded(bench, *options, during):
-    """Watches while during() runs; returns the look and the records."""
+def recorded(bench, *options, during, beside=None):
+    """Watches while during() runs; returns the look and the records.  beside(process): runs in a thread meanwhile."""
     recording = bench.dbleak.path("recording")
     process = bench.dbleak.start("watch", "--json", "--duration", 120, "--record", recording, *options)
     try:
         bench.dbleak.wait_watching(process)
+        if beside:
+            threading.Thread(target=beside, args=(process,)).start()
         during()
         time.sleep(SLACK)
         process.send_signal(signal.SIGINT)

@@ -83,13 +83,13 @@ def parents():
     return found
 
 
-def disturb(process, number):
-    """Sends each worker of that dbleak that reads objects a signal, until dbleak ends.  Returns how many got one."""
+def disturb(process, number, worker="dbleak-object"):
+    """Sends each worker of that dbleak with that name a signal, until dbleak ends.  Returns how many got one."""
     struck = set()
     while process.poll() is None:
         everybody = parents()
         for pid, (name, parent) in everybody.items():
-            if name == "dbleak-object" and everybody.get(parent, ("", 0))[1] == process.pid and pid not in struck:
+            if name == worker and everybody.get(parent, ("", 0))[1] == process.pid and pid not in struck:
                 struck.add(pid)
                 os.kill(pid, number)
         time.sleep(0.005)

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "user/capture/clientlib/file_row_counter.h"
+#include "user/capture/clientlib/size_wire.h"
 #include "user/capture/elf/elf_question.h"
 #include "user/capture/elf/look_wire.h"
 #include "user/capture/host/memory.h"
@@ -25,10 +26,8 @@
 #include "user/capture/worker/nursery.h"
 
 static const struct nursery_role *const roles[NURSERY_ROLES] = {
-	[NURSERY_NATIVE] = &native_role,
-	[NURSERY_LOOK] = &look_role,
-	[NURSERY_STATE] = &state_role,
-	[NURSERY_OBJECT] = &object_role,
+	[NURSERY_NATIVE] = &native_role, [NURSERY_LOOK] = &look_role, [NURSERY_STATE] = &state_role,
+	[NURSERY_OBJECT] = &object_role, [NURSERY_SIZE] = &size_role,
 };
 
 /* Answers that the workers which read ELF files can answer beside the questions of elf.h. */

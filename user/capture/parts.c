@@ -204,7 +204,7 @@ int parts_open_clients(struct capture *c)
 					 .eager = c->options.mode == EV_MODE_RUN,
 					 .at_entry = c->options.probe_at_entry,
 					 .max_overhead = c->options.max_overhead};
-	int err = clients_open(&c->clients, c->kernel, c->procfs, &host);
+	int err = clients_open(&c->clients, c->kernel, c->nursery, c->procfs, &host);
 
 	if (err || !c->readers)
 		return err;

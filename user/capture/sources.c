@@ -79,7 +79,10 @@ static int step_clients(void *source, uint64_t now)
 
 static int sweep_clients(void *source, uint64_t now, bool last)
 {
-	return last ? 0 : clients_sweep(source, now);
+	if (!last)
+		return clients_sweep(source, now);
+	clients_end(source);
+	return 0;
 }
 
 static void gone_clients(void *source, uint32_t pid, uint64_t start_ns)

@@ -13,7 +13,7 @@ static struct nursery *state_nursery;
 static inline int states_begin(void **state)
 {
 	static const struct nursery_role *const roles[NURSERY_ROLES] = {
-		&state_role, &state_role, [NURSERY_STATE] = &state_role, &state_role};
+		[0 ... NURSERY_ROLES - 1] = &state_role};
 
 	(void)state;
 	return nursery_open(&state_nursery, roles, NURSERY_ROLES);

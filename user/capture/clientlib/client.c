@@ -153,8 +153,8 @@ static const char *client_why_not(int err)
 	}
 }
 
-int clients_open(struct clients **out, struct kernel *kernel, const struct procfs *procfs,
-		 const struct client_host *host)
+int clients_open(struct clients **out, struct kernel *kernel, struct nursery *nursery,
+		 const struct procfs *procfs, const struct client_host *host)
 {
 	struct clients *c = calloc(1, sizeof(*c));
 	char text[EV_TEXT_LEN];
@@ -168,7 +168,7 @@ int clients_open(struct clients **out, struct kernel *kernel, const struct procf
 	c->host = *host;
 	err = sqlites_open(&c->sqlites, kernel, procfs, &c->host);
 	if (!err)
-		err = sizes_open(&c->sizes, &c->host);
+		err = sizes_open(&c->sizes, nursery, &c->host);
 	if (!err)
 		err = calibrate(c);
 	if (!err)
@@ -268,6 +268,11 @@ int clients_step(struct clients *c, uint64_t now_ns)
 	client_load_tls(c);
 	client_keep_budget(c, now_ns);
 	return err < 0 ? err : 0;
+}
+
+void clients_end(struct clients *c)
+{
+	sizes_end(c->sizes);
 }
 
 void clients_tell_libraries(struct clients *c)

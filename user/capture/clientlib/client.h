@@ -16,13 +16,14 @@
 
 struct client_host;
 struct clients;
+struct nursery;
 struct reach;
 struct runtimes;
 
-/* kernel and procfs are borrowed, host is copied.  Calibrates, finds what is mapped, attaches.  0
- * or -errno.  Where libraries cannot be probed at all: 0, and a gap is reported. */
-int clients_open(struct clients **out, struct kernel *kernel, const struct procfs *procfs,
-		 const struct client_host *host);
+/* All but host are borrowed, host is copied.  Calibrates, finds what is mapped, attaches.  0 or
+ * -errno.  Where libraries cannot be probed at all: 0, and a gap is reported. */
+int clients_open(struct clients **out, struct kernel *kernel, struct nursery *nursery,
+		 const struct procfs *procfs, const struct client_host *host);
 /* Detaches.  Accepts NULL. */
 void clients_close(struct clients *c);
 
@@ -51,6 +52,8 @@ bool clients_is_at(const struct clients *c, uint64_t inode, uint64_t offset);
 void clients_exit(struct clients *c, uint64_t now_ns);
 /* Reports sites and handles that changed.  0 or -errno. */
 int clients_sweep(struct clients *c, uint64_t now_ns);
+/* No sweep comes any more: reports what could not be read. */
+void clients_end(struct clients *c);
 /* Takes a record of the ring: EV_HANDLE_CLOSED, RAW_HANDLE, RAW_RUN. */
 void clients_record(struct clients *c, const struct ev_head *record);
 /* Reports what each library has cost and seen so far. */

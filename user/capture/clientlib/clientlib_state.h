@@ -129,6 +129,13 @@ struct tls_user {
 	uint32_t pid;
 };
 
+/* An object that waits to be reported, for its size is read together with those of others. */
+struct reporting {
+	struct raw_handle raw;
+	struct ev_handle ev;
+	const struct placed *placed;
+};
+
 struct clients {
 	struct kernel *kernel;
 	const struct procfs *procfs;
@@ -154,6 +161,8 @@ struct clients {
 	struct table pids;   /* processes that have sites */
 	struct sqlites *sqlites;
 	struct sizes *sizes;
+	struct reporting reporting[SIZES_READ_MOST]; /* empty but within a sweep */
+	size_t reporting_count;
 	struct waiting waiting[DEEP_MOST];
 	size_t waiting_count;
 	struct {

@@ -88,6 +88,7 @@ static void on_site(struct clients *c, const struct raw_site *raw)
 		c->dead = true;
 		table_remove(&c->pids, (struct table_key){raw->key.pid, raw->start_ns});
 	} else {
+		sizes_prepare(c->sizes);
 		table_put(&c->pids, (struct table_key){raw->key.pid, raw->start_ns}, c);
 		table_put(&placed->of->active, (struct table_key){raw->key.pid, raw->start_ns}, c);
 	}
@@ -241,13 +242,14 @@ static const char *object_name(const struct placed *placed, uint32_t resource)
 	return NULL;
 }
 
-static void on_handle(struct clients *c, const struct raw_handle *raw)
+/* Fills in what is reported of an object, but for its size.  False: it is not reported. */
+static bool fill_handle(struct clients *c, const struct raw_handle *raw,
+			const struct placed *placed, struct ev_handle *out)
 {
-	const struct placed *placed = placed_of(c, raw->handle.probe);
 	struct ev_handle ev = {};
 
 	if (!placed || !c->host.owner(c->host.context, raw->key.pid, raw->start_ns, raw->comm))
-		return;
+		return false;
 	INIT(ev, EV_HANDLE);
 	ev.start_ns = raw->start_ns;
 	ev.handle = raw->key.handle;
@@ -266,23 +268,64 @@ static void on_handle(struct clients *c, const struct raw_handle *raw)
 	ev.flags = raw->handle.flags;
 	if (ev.resource == EV_RES_CONNECTION)
 		find_socket(c, placed, raw, &ev);
-	sizes_read(c->sizes, &ev, &placed->of->sized, object_name(placed, ev.resource));
-	if (ev.flags & EV_HANDLE_UNREAD)
-		watch_unread(c, raw, &ev, placed->of);
-	client_tell(c, &ev.head);
+	*out = ev;
+	return true;
+}
+
+static void tell_handle(struct clients *c, const struct raw_handle *raw,
+			const struct placed *placed, const struct ev_handle *ev)
+{
+	if (ev->flags & EV_HANDLE_UNREAD)
+		watch_unread(c, raw, ev, placed->of);
+	client_tell(c, &ev->head);
 	handle_evidence(c, raw);
-	if (ev.database == EV_DB_SQLITE)
+	if (ev->database == EV_DB_SQLITE)
 		sqlites_handle(c->sqlites, raw, &placed->of->fields);
 }
 
+/* Reports the objects that wait for it, in the order in which they came. */
+static void tell_handles(struct clients *c)
+{
+	struct sizing each[SIZES_READ_MOST];
+
+	if (!c->reporting_count)
+		return;
+	for (size_t i = 0; i < c->reporting_count; i++) {
+		struct reporting *r = &c->reporting[i];
+
+		each[i] = (struct sizing){&r->ev, &r->placed->of->sized,
+					  object_name(r->placed, r->ev.resource)};
+	}
+	sizes_read(c->sizes, each, c->reporting_count);
+	for (size_t i = 0; i < c->reporting_count; i++)
+		tell_handle(c, &c->reporting[i].raw, c->reporting[i].placed, &c->reporting[i].ev);
+	c->reporting_count = 0;
+}
+
+/* Whoever calls this calls tell_handles before anything else may change the objects. */
+static void on_handle(struct clients *c, const struct raw_handle *raw)
+{
+	struct reporting *r = &c->reporting[c->reporting_count];
+
+	r->placed = placed_of(c, raw->handle.probe);
+	if (!fill_handle(c, raw, r->placed, &r->ev))
+		return;
+	r->raw = *raw;
+	if (++c->reporting_count == SIZES_READ_MOST)
+		tell_handles(c);
+}
+
+/* The memory of a process that is gone cannot be read, so the object's size is unknown. */
 static void on_dead(struct clients *c, const struct raw_handle *raw)
 {
 	const struct placed *placed = placed_of(c, raw->handle.probe);
+	struct ev_handle ev;
 
+	tell_handles(c);
 	/* A connection that was not reported before its process ended was still held to the end. */
-	if (placed && !raw->handle.reported && raw->start_ns &&
-	    raw->key.resource == EV_RES_CONNECTION)
-		on_handle(c, raw);
+	if (!raw->handle.reported && raw->start_ns && raw->key.resource == EV_RES_CONNECTION &&
+	    fill_handle(c, raw, placed, &ev))
+		tell_handle(c, raw, placed, &ev);
 	if (placed && placed->of->library->database == EV_DB_SQLITE)
 		sqlites_gone(c->sqlites, &raw->key, raw->handle.born_ns, raw->head.ns, true);
 	forget_unread(c, &raw->key);
@@ -380,6 +423,7 @@ static void on_reported(struct clients *c, const struct raw_handle *raw)
 	if (raw->key.resource == EV_RES_CONNECTION)
 		learn_sockets(c);
 	on_handle(c, raw);
+	tell_handles(c);
 }
 
 void clients_record(struct clients *c, const struct ev_head *record)
@@ -413,6 +457,7 @@ int clients_sweep(struct clients *c, uint64_t now_ns)
 		c->buried_ns = now_ns;
 		err = kernel_client_bury(c->kernel, on_swept, c);
 	}
+	tell_handles(c);
 	if (c->reach) { /* NULL where no probe works */
 		reach_hold(c->reach, memory_maps_locked());
 		reach_step(c->reach, c->procfs, now_ns);

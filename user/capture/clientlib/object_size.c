@@ -16,8 +16,8 @@
 #include "bpf/event.h"
 #include "user/capture/clientlib/object_size_state.h"
 
-#define SIZE_MOST    (1ULL << 40) /* bytes of anything */
-#define BLOCKS_MOST  16384	  /* of one memory root; blocks grow, so this is terabytes */
+#define SIZE_MOST    OBJECT_BYTES_MOST
+#define BLOCKS_MOST  16384 /* of one memory root; blocks grow, so this is terabytes */
 #define FIELDS_MOST  4096
 #define REPLIES_MOST 4096 /* within a reply of Redis */
 #define REPLY_DEPTH  8
@@ -106,8 +106,6 @@ static struct object_size size_of_pgresult(const struct sized_object *o)
 		return unknown;
 	if (o->fields->rows.size == 4)
 		size.rows = field_read(o, &o->fields->rows);
-	if (size.rows != UNKNOWN64 && size.rows > size.bytes / 8) /* each has a pointer */
-		size.rows = UNKNOWN64;
 	return size;
 }
 
@@ -560,18 +558,32 @@ static ssize_t metered_read(const struct memory *m, uint64_t address, void *to, 
 	return meter->of->read(meter->of, address, to, size);
 }
 
-struct object_size object_size(const struct memory *m, const struct object_fields *fields,
-			       const char *object, uint64_t address, uint64_t parent)
+uint32_t object_kind(const char *object)
+{
+	for (uint32_t i = 0; i < COUNT(kinds) && object; i++)
+		if (!strcmp(kinds[i].object, object))
+			return i;
+	return OBJECT_UNSIZED;
+}
+
+static struct object_size within_bounds(struct object_size size)
+{
+	if (size.bytes == UNKNOWN64 || size.bytes > OBJECT_BYTES_MOST)
+		return unknown;
+	if (size.rows != UNKNOWN64 && size.rows > size.bytes / OBJECT_ROW_LEAST)
+		size.rows = UNKNOWN64;
+	return size;
+}
+
+struct object_size object_size(const struct memory *m, const struct object_wanted *wanted)
 {
 	struct metered meter = {m, READS_MOST};
 	const struct memory metered = {metered_read, &meter, m->pid};
-	const struct sized_object o = {&metered, fields, address, parent};
+	const struct sized_object o = {&metered, &wanted->fields, wanted->address, wanted->parent};
 	struct object_size size;
 
-	for (size_t i = 0; i < COUNT(kinds) && object; i++)
-		if (!strcmp(kinds[i].object, object)) {
-			size = kinds[i].size(&o);
-			return meter.left ? size : unknown;
-		}
-	return unknown;
+	if (wanted->kind >= COUNT(kinds))
+		return unknown;
+	size = kinds[wanted->kind].size(&o);
+	return meter.left ? within_bounds(size) : unknown;
 }

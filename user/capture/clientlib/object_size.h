@@ -20,14 +20,31 @@ struct object_fields {
 	struct probe_field rows;   /* PQntuples */
 };
 
-struct object_size {
-	uint64_t bytes; /* given back when it is freed; UNKNOWN64 */
-	uint64_t rows;	/* UNKNOWN64 */
+/* An object whose size is wanted. */
+struct object_wanted {
+	struct object_fields fields;
+	uint64_t address;
+	uint64_t parent; /* its connection; 0: not known */
+	uint32_t kind;	 /* of object_kind */
+	uint32_t reserved;
 };
 
-/* object: its name in the probe table ("PGresult"); parent: its connection, 0: not known. */
-struct object_size object_size(const struct memory *m, const struct object_fields *fields,
-			       const char *object, uint64_t address, uint64_t parent);
+#define OBJECT_BYTES_MOST (1ULL << 40)
+#define OBJECT_ROW_LEAST  8 /* bytes: each row has a pointer */
+
+struct object_size {
+	uint64_t bytes; /* given back when it is freed; OBJECT_BYTES_MOST at most, or UNKNOWN64 */
+	uint64_t rows;	/* that fit into those bytes; UNKNOWN64 */
+};
+
+#define OBJECT_UNSIZED UINT32_MAX
+
+/* The number of a kind of objects, by its name in the probe table ("PGresult").  OBJECT_UNSIZED:
+ * nobody can tell the size of such an object.  object may be NULL. */
+uint32_t object_kind(const char *object);
+
+/* While dbleak traces, a worker without rights does this (size_worker.c). */
+struct object_size object_size(const struct memory *m, const struct object_wanted *wanted);
 
 /* Bytes of glibc's heap that the block at this address takes, its head included.  UNKNOWN64: it is
  * not a block of glibc, or not in use. */

@@ -26,7 +26,8 @@ enum nursery_work {
 	NURSERY_LOOK = 1,   /* look.h */
 	NURSERY_STATE = 2,  /* host/state_reader.h */
 	NURSERY_OBJECT = 3, /* stack/objects.h */
-	NURSERY_ROLES = 4,
+	NURSERY_SIZE = 4,   /* clientlib/size_reader.h */
+	NURSERY_ROLES = 5,
 };
 
 /* A kind of worker.  `run` answers what comes through wire until that is closed, and may ask for

@@ -63,11 +63,22 @@ static int clean(void **state)
 	return 0;
 }
 
+static struct object_size sized(const struct memory *m, const struct object_fields *fields,
+				const char *object, uint64_t address, uint64_t parent)
+{
+	const struct object_wanted wanted = {.fields = *fields,
+					     .address = address,
+					     .parent = parent,
+					     .kind = object_kind(object)};
+
+	return object_size(m, &wanted);
+}
+
 static uint64_t size_of(const char *object, uint64_t address, uint64_t parent)
 {
 	static const struct object_fields none;
 
-	return object_size(&memory, &none, object, address, parent).bytes;
+	return sized(&memory, &none, object, address, parent).bytes;
 }
 
 static void a_block_has_the_size_before_it(void **state)
@@ -77,6 +88,8 @@ static void a_block_has_the_size_before_it(void **state)
 	assert_int_equal(object_block(&memory, AT + 16), 0x60);
 	assert_int_equal(size_of("PGnotify", AT + 16, 0), 0x60);
 	assert_int_equal(size_of("thing nobody knows", AT + 16, 0), UNKNOWN64);
+	assert_int_equal(object_kind("thing nobody knows"), OBJECT_UNSIZED);
+	assert_int_equal(object_kind(NULL), OBJECT_UNSIZED);
 }
 
 static void what_is_no_block_in_use_is_not_known(void **state)
@@ -112,11 +125,17 @@ static void a_result_of_libpq_says_it_itself(void **state)
 	(void)state;
 	*word(AT + 80) = 123456;
 	*word(AT) = 0xffffffff00000000ULL | 1000;
-	size = object_size(&memory, &fields, "PGresult", AT, 0);
+	size = sized(&memory, &fields, "PGresult", AT, 0);
 	assert_int_equal(size.bytes, 123456);
 	assert_int_equal(size.rows, 1000);
+	*word(AT) = 123456 / 8 + 1; /* more rows than have room */
+	size = sized(&memory, &fields, "PGresult", AT, 0);
+	assert_int_equal(size.bytes, 123456);
+	assert_true(size.rows == UNKNOWN64);
+	*word(AT + 80) = OBJECT_BYTES_MOST + 1;
+	assert_int_equal(sized(&memory, &fields, "PGresult", AT, 0).bytes, UNKNOWN64);
 	*word(AT + 80) = 20;
-	assert_int_equal(object_size(&memory, &fields, "PGresult", AT, 0).bytes, UNKNOWN64);
+	assert_int_equal(sized(&memory, &fields, "PGresult", AT, 0).bytes, UNKNOWN64);
 	assert_int_equal(size_of("PGresult", AT, 0), UNKNOWN64);
 }
 
@@ -381,7 +400,7 @@ static void an_object_without_end_is_given_up(void **state)
 	size_t reads = 0;
 	const struct memory endless = {.read = read_endless, .context = &reads};
 	const struct object_fields none = {};
-	struct object_size size = object_size(&endless, &none, "redisReply", REPLY, 0);
+	struct object_size size = sized(&endless, &none, "redisReply", REPLY, 0);
 
 	(void)state;
 	assert_true(size.bytes == UNKNOWN64);
@@ -417,7 +436,7 @@ static void any_bytes_are_survived(void **state)
 							     : 0;
 		}
 		for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-			object_size(&memory, &fields, kinds[i], AT + 16 * (round + 1), AT);
+			sized(&memory, &fields, kinds[i], AT + 16 * (round + 1), AT);
 	}
 }
 

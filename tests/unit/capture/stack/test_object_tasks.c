@@ -24,7 +24,7 @@ static struct objects *objects;
 static int begin(void **state)
 {
 	static const struct nursery_role *const roles[NURSERY_ROLES] = {
-		&object_role, &object_role, &object_role, [NURSERY_OBJECT] = &object_role};
+		[0 ... NURSERY_ROLES - 1] = &object_role};
 
 	(void)state;
 	return nursery_open(&nursery, roles, NURSERY_ROLES);

@@ -100,7 +100,7 @@ static uint32_t flags;
 static int begin(void **state)
 {
 	static const struct nursery_role *const roles[NURSERY_ROLES] = {
-		&object_role, &object_role, &object_role, [NURSERY_OBJECT] = &object_role};
+		[0 ... NURSERY_ROLES - 1] = &object_role};
 
 	(void)state;
 	return nursery_open(&nursery, roles, NURSERY_ROLES);
