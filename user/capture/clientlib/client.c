@@ -166,9 +166,9 @@ int clients_open(struct clients **out, struct kernel *kernel, struct nursery *nu
 	c->kernel = kernel;
 	c->procfs = procfs;
 	c->host = *host;
-	err = sqlites_open(&c->sqlites, kernel, procfs, &c->host);
+	err = sizes_open(&c->sizes, nursery, &c->host);
 	if (!err)
-		err = sizes_open(&c->sizes, nursery, &c->host);
+		err = sqlites_open(&c->sqlites, kernel, c->sizes, procfs, &c->host);
 	if (!err)
 		err = calibrate(c);
 	if (!err)

@@ -75,6 +75,37 @@ int size_reader_ask(struct parser *p, uint32_t pid, uint64_t start_ns,
 	return err ? err : (int)a.count;
 }
 
+/* The answer to a question about a cache. */
+struct asking_cache {
+	struct parser_question q;
+	uint32_t kib;
+};
+
+static int take_cache(struct parser_question *q, const struct parser_head *m)
+{
+	struct asking_cache *a = (struct asking_cache *)q;
+
+	if (m->kind != SIZE_CACHED || m->count < SQLITE_CACHE_LEAST)
+		return -EPROTO;
+	a->kib = m->count;
+	return 1;
+}
+
+int size_reader_cache(struct parser *p, uint32_t pid, uint64_t start_ns,
+		      const struct sqlite_cache_wanted *wanted, uint32_t *kib)
+{
+	struct size_cache message = {
+		.head = {SIZE_CACHE, sizeof(message), 0, 0}, .pid = pid, .wanted = *wanted};
+	struct iovec vec = {&message, sizeof(message)};
+	const struct msghdr packet = {.msg_iov = &vec, .msg_iovlen = 1};
+	struct asking_cache a = {
+		.q = {.pid = pid, .start_ns = start_ns, .message = &packet, .take = take_cache}};
+	int err = parser_ask(p, &a.q);
+
+	*kib = a.kib;
+	return err;
+}
+
 bool size_reader_gap(struct parser *p, uint32_t pid, uint64_t start_ns, char *text, size_t size)
 {
 	static const char *const reasons[] = {

@@ -9,6 +9,7 @@
 #define DBLEAK_CAPTURE_SIZE_READER_H
 
 #include "user/capture/clientlib/object_size.h"
+#include "user/capture/clientlib/sqlite_cache.h"
 #include "user/capture/host/parser.h"
 
 /* The nursery is borrowed; parser_close closes it.  0 or -errno. */
@@ -19,6 +20,11 @@ int size_reader_open(struct parser **out, struct nursery *nursery);
  * parser_ask. */
 int size_reader_ask(struct parser *p, uint32_t pid, uint64_t start_ns,
 		    const struct object_wanted *wanted, size_t n, struct object_size *out);
+
+/* Asks what SQLite may hold for a connection.  0, and *kib as sqlite_cache_kib returns it; or
+ * -errno, as parser_ask. */
+int size_reader_cache(struct parser *p, uint32_t pid, uint64_t start_ns,
+		      const struct sqlite_cache_wanted *wanted, uint32_t *kib);
 
 /* Writes why sizes of objects of a process are missing: a clause for EV_GAP.  False: they are not.
  */

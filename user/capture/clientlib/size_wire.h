@@ -7,6 +7,7 @@
 #define DBLEAK_CAPTURE_SIZE_WIRE_H
 
 #include "user/capture/clientlib/object_size.h"
+#include "user/capture/clientlib/sqlite_cache.h"
 #include "user/capture/host/parser_wire.h"
 #include "user/capture/worker/nursery.h"
 
@@ -14,13 +15,21 @@
 
 enum size_kind {
 	SIZE_OBJECTS = PARSER_FREE, /* a size_question, cut after its last object */
+	SIZE_CACHE,		    /* a size_cache */
 	SIZE_ANSWER, /* a size_answer, cut: of the first `count` objects, at least of one */
+	SIZE_CACHED, /* count: what sqlite_cache_kib has returned */
 };
 
 struct size_question {
 	struct parser_head head; /* count: of objects */
 	uint32_t pid, reserved;
 	struct object_wanted wanted[SIZES_MOST];
+};
+
+struct size_cache {
+	struct parser_head head;
+	uint32_t pid, reserved;
+	struct sqlite_cache_wanted wanted;
 };
 
 struct size_answer {

@@ -4,6 +4,7 @@
  * socket.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -20,7 +21,11 @@
 #define BEFORE	   16		/* bytes before an object that tell of its block */
 
 static struct {
-	struct size_question in;
+	union {
+		struct parser_head head;
+		struct size_question objects;
+		struct size_cache cache;
+	} in;
 	struct object_size size[SIZES_MOST];
 } asked;
 
@@ -79,21 +84,38 @@ static void answer_sizes(const struct size_question *q)
 	parser_worker_flush();
 }
 
+static void answer_cache(const struct size_cache *q)
+{
+	const struct memory memory = memory_for_look(q->pid, 0);
+	uint32_t kib = sqlite_cache_kib(&memory, &q->wanted);
+	struct parser_head *m = parser_worker_add(SIZE_CACHED, sizeof(*m));
+
+	m->count = kib;
+	parser_worker_flush();
+}
+
+static bool is_about_objects(const struct size_question *q, ssize_t size)
+{
+	return q->head.kind == SIZE_OBJECTS && q->head.count && q->head.count <= SIZES_MOST &&
+	       size == (ssize_t)offsetof(struct size_question, wanted[q->head.count]);
+}
+
 /* A malformed question would be a bug in size_reader.c, so the worker may exit. */
 static void size_run(int wire, int asking, void *shared)
 {
-	const struct size_question *q = &asked.in;
 	ssize_t got;
 
 	(void)asking;
 	(void)shared;
 	parser_worker_begin(wire);
 	while ((got = parser_worker_receive(&asked.in, sizeof(asked.in))) >=
-	       (ssize_t)sizeof(q->head)) {
-		if (q->head.kind != SIZE_OBJECTS || !q->head.count || q->head.count > SIZES_MOST ||
-		    got != (ssize_t)offsetof(struct size_question, wanted[q->head.count]))
+	       (ssize_t)sizeof(asked.in.head)) {
+		if (is_about_objects(&asked.in.objects, got))
+			answer_sizes(&asked.in.objects);
+		else if (asked.in.head.kind == SIZE_CACHE && got == (ssize_t)sizeof(asked.in.cache))
+			answer_cache(&asked.in.cache);
+		else
 			return;
-		answer_sizes(q);
 	}
 }
 

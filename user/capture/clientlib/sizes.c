@@ -102,12 +102,25 @@ static void sizes_tell_gap(struct sizes *s, struct ev_gap *gap)
 	s->host->tell(s->host->context, &gap->head);
 }
 
-static void sizes_tell_refusal(struct sizes *s, uint32_t pid, uint64_t start_ns)
+/* Returns whether it is so. */
+static bool sizes_tell_refusal(struct sizes *s, uint32_t pid, uint64_t start_ns)
 {
 	struct ev_gap gap = {.start_ns = start_ns, .pid = pid};
 
-	if (size_reader_gap(s->reader, pid, start_ns, gap.text, sizeof(gap.text)))
-		sizes_tell_gap(s, &gap);
+	if (!size_reader_gap(s->reader, pid, start_ns, gap.text, sizeof(gap.text)))
+		return false;
+	sizes_tell_gap(s, &gap);
+	return true;
+}
+
+static void sizes_tell_late(struct sizes *s, uint32_t pid, uint64_t start_ns)
+{
+	struct ev_gap gap = {.start_ns = start_ns, .pid = pid};
+
+	snprintf(gap.text, sizeof(gap.text),
+		 "some objects of its client libraries could not be read in time: their bytes are "
+		 "missing");
+	sizes_tell_gap(s, &gap);
 }
 
 /* Looks at objects of one process with one question.  Returns at how many, or of how many it is
@@ -310,13 +323,23 @@ void sizes_end(struct sizes *s)
 
 	while ((slot = table_next(&s->sized, &at))) {
 		const struct sized *sized = slot->value;
-		struct ev_gap gap = {.start_ns = sized->ev.start_ns, .pid = sized->ev.pid};
 
-		if (sized->ev.bytes != UNKNOWN64)
-			continue;
-		snprintf(gap.text, sizeof(gap.text),
-			 "some objects of its client libraries could not be read in time: their "
-			 "bytes are missing");
-		sizes_tell_gap(s, &gap);
+		if (sized->ev.bytes == UNKNOWN64)
+			sizes_tell_late(s, sized->ev.pid, sized->ev.start_ns);
 	}
+}
+
+/* --- SQLite ------------------------------------------------------------------------------------
+ */
+
+uint32_t sizes_sqlite_cache(struct sizes *s, uint32_t pid, uint64_t start_ns,
+			    const struct sqlite_cache_wanted *wanted)
+{
+	uint32_t kib;
+
+	if (!size_reader_cache(s->reader, pid, start_ns, wanted, &kib))
+		return kib;
+	if (!sizes_tell_refusal(s, pid, start_ns))
+		sizes_tell_late(s, pid, start_ns);
+	return UNKNOWN32;
 }

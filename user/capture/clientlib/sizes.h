@@ -12,8 +12,9 @@
 
 #include "bpf/clientlib/client.h"
 #include "user/capture/clientlib/object_size.h"
+#include "user/capture/clientlib/sqlite_cache.h"
 
-#define SIZES_READ_MOST 256
+#define SIZES_READ_MOST 256 /* objects */
 
 struct client_host;
 struct nursery;
@@ -36,6 +37,10 @@ void sizes_prepare(struct sizes *s);
 /* Reads n objects, at most SIZES_READ_MOST.  One that nobody could read now, because its turn did
  * not come or a worker failed, has UNKNOWN64 bytes, and is reported again once it was read. */
 void sizes_read(struct sizes *s, const struct sizing *each, size_t n);
+/* KiB that SQLite itself may hold for a connection, as sqlite_cache_kib.  UNKNOWN32 also if nobody
+ * could read that now, which is reported. */
+uint32_t sizes_sqlite_cache(struct sizes *s, uint32_t pid, uint64_t start_ns,
+			    const struct sqlite_cache_wanted *wanted);
 /* The object is gone. */
 void sizes_forget(struct sizes *s, const struct handle_key *key);
 /* Reads the objects again whose turn it is. */

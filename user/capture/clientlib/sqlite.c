@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "user/capture/clientlib/sizes.h"
 #include "user/capture/clientlib/sqlite_state.h"
 
 struct table_key sqlite_table_key_of(const struct handle_key *key)
@@ -51,8 +52,8 @@ static bool sqlite_is_known(void *context, uint32_t pid, dev_t device, ino_t ino
 	return false;
 }
 
-int sqlites_open(struct sqlites **out, struct kernel *kernel, const struct procfs *procfs,
-		 const struct client_host *host)
+int sqlites_open(struct sqlites **out, struct kernel *kernel, struct sizes *sizes,
+		 const struct procfs *procfs, const struct client_host *host)
 {
 	struct sqlites *s = calloc(1, sizeof(*s));
 
@@ -60,6 +61,7 @@ int sqlites_open(struct sqlites **out, struct kernel *kernel, const struct procf
 	if (!s)
 		return -ENOMEM;
 	s->kernel = kernel;
+	s->sizes = sizes;
 	s->procfs = procfs;
 	s->host = host;
 	s->ids = ID_BASE;
@@ -480,6 +482,8 @@ uint64_t sqlite_memory_of(struct sqlites *s, uint32_t pid)
 void sqlite_tell_result(struct sqlites *s, struct open_file *f, struct ev_result *ev, uint64_t text,
 			uint64_t stack)
 {
+	const struct sqlite_cache_wanted wanted = {f->key.handle, f->fields.autocommit,
+						   pages_bytes(f)};
 	struct ev_evidence e = {.object = f->ev.id,
 				.start_ns = f->ev.start_ns,
 				.stack = stack,
@@ -489,8 +493,7 @@ void sqlite_tell_result(struct sqlites *s, struct open_file *f, struct ev_result
 
 	ev->id = f->ev.id;
 	ev->bytes = UNKNOWN64;
-	ev->cache_kib = sqlite_run_cache(f->key.pid, f->key.handle, &f->fields.autocommit,
-					 pages_bytes(f));
+	ev->cache_kib = sizes_sqlite_cache(s->sizes, f->key.pid, f->ev.start_ns, &wanted);
 	statement_text(s, text, ev->text, &ev->length, &ev->cut);
 	ev->head.kind = EV_RESULT;
 	ev->head.size = (offsetof(struct ev_result, text) + ev->length + 7) & ~7ULL;

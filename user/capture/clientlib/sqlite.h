@@ -16,8 +16,9 @@
 #include "user/capture/probe/probe_point.h"
 #include "user/capture/host/procfs.h"
 
-struct sqlites;
 struct client_host;
+struct sizes;
+struct sqlites;
 
 /* The fields that the library's accessor functions read; size 0: not known. */
 struct sqlite_fields {
@@ -27,8 +28,8 @@ struct sqlite_fields {
 };
 
 /* All borrowed.  0 or -ENOMEM. */
-int sqlites_open(struct sqlites **out, struct kernel *kernel, const struct procfs *procfs,
-		 const struct client_host *host);
+int sqlites_open(struct sqlites **out, struct kernel *kernel, struct sizes *sizes,
+		 const struct procfs *procfs, const struct client_host *host);
 void sqlites_close(struct sqlites *s);
 
 /* Takes a connection or statement that outlived the grace period, or changed. */

@@ -11,7 +11,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "user/capture/probe/probe_point.h"
 #include "user/capture/host/procfs.h"
 
 /* A look that found the statement at rest; ns 0: there was none. */
@@ -37,11 +36,5 @@ uint64_t sqlite_run_grown(const struct sqlite_run *r, const struct sqlite_rest *
 
 /* Anonymous memory of a process; UNKNOWN64. */
 uint64_t sqlite_run_memory(const struct procfs *procfs, uint32_t pid);
-
-/* KiB that the library itself may hold of its process's memory for a connection, to keep pages and
- * to sort.  UNKNOWN32: without bound, or not known.  autocommit: where it lies in the connection.
- * file_bytes: size of its main file and log, which bounds the pages; UNKNOWN64. */
-uint32_t sqlite_run_cache(uint32_t pid, uint64_t connection, const struct probe_field *autocommit,
-			  uint64_t file_bytes);
 
 #endif

@@ -76,6 +76,7 @@ struct open_statement {
 
 struct sqlites {
 	struct kernel *kernel;
+	struct sizes *sizes;
 	const struct procfs *procfs;
 	const struct client_host *host;
 	struct table files, statements; /* by address and pid */

@@ -22,6 +22,7 @@
 #include "user/capture/clientlib/object_size_state.h"
 #include "user/capture/clientlib/size_reader.h"
 #include "user/capture/clientlib/size_wire.h"
+#include "user/capture/clientlib/sqlite_cache_state.h"
 #include "user/capture/host/parser_state.h"
 #include "user/system/clock.h"
 
@@ -146,6 +147,36 @@ static void objects_that_make_no_sense_have_no_size_and_others_have(void **state
 	for (size_t i = 6; i < SIZES_MOST; i++)
 		assert_int_equal(size[i].bytes, REPLY + TEXT);
 	assert_int_equal(parser->worker.serial, serial);
+}
+
+static int ask_cache(const void *connection, uint32_t *kib)
+{
+	const struct sqlite_cache_wanted cache = {
+		ADDRESS(connection), {.offset = 200, .size = 1}, UNKNOWN64};
+
+	return size_reader_cache(parser, (uint32_t)getpid(), 1, &cache, kib);
+}
+
+static void a_worker_reads_what_sqlite_may_hold(void **state)
+{
+	static unsigned char connection[256], schema[128];
+	static struct database each[2] = {{.name = 0}};
+	struct databases all = {ADDRESS(each), 2, 0};
+	int32_t pages = -3000; /* KiB */
+	uint32_t kib;
+
+	(void)state;
+	each[0].name = ADDRESS("main");
+	each[0].schema = ADDRESS(schema);
+	memcpy(connection + AT_DATABASES, &all, sizeof(all));
+	memcpy(schema + AT_CACHE_SIZE, &pages, sizeof(pages));
+	assert_int_equal(ask_cache(connection, &kib), 0);
+	assert_int_equal(kib, 6000);
+	each[0].name = 8;
+	assert_int_equal(ask_cache(connection, &kib), 0);
+	assert_int_equal(kib, UNKNOWN32);
+	assert_int_equal(ask(1, 1), 1); /* the same worker reads objects, too */
+	assert_int_equal(size[0].bytes, REPLY + TEXT);
 }
 
 /* A list of replies whose only element is the list itself, over and over. */
@@ -291,8 +322,21 @@ struct lie {
 	struct object_size size[ASKED + 1];
 };
 
-/* A worker answers a question about ASKED objects with these bytes. */
-static int answer_with(const void *bytes, size_t n)
+static int ask_about_objects(void)
+{
+	return ask(1, ASKED);
+}
+
+static int ask_about_cache(void)
+{
+	uint32_t kib;
+	int err = ask_cache(NULL, &kib);
+
+	return err ? err : (int)kib;
+}
+
+/* A worker answers a question with these bytes. */
+static int answer_to(int (*question)(void), const void *bytes, size_t n)
 {
 	int err, other = place_worker();
 	pid_t child;
@@ -311,9 +355,15 @@ static int answer_with(const void *bytes, size_t n)
 		_exit(0);
 	}
 	close(other);
-	err = ask(1, ASKED);
+	err = question();
 	waitpid(child, NULL, 0);
 	return err;
+}
+
+/* ... about ASKED objects. */
+static int answer_with(const void *bytes, size_t n)
+{
+	return answer_to(ask_about_objects, bytes, n);
 }
 
 static struct lie answer_of(uint32_t count)
@@ -377,6 +427,19 @@ static void answers_that_make_no_sense_end_their_worker(void **state)
 	assert_int_equal(answer_with(two, sizeof(two)), -EIO); /* the same twice */
 }
 
+static void a_cache_smaller_than_any_is_none(void **state)
+{
+	struct parser_head m = {SIZE_CACHED, sizeof(m), 0, SQLITE_CACHE_LEAST};
+	const struct lie l = answer_of(1);
+
+	(void)state;
+	assert_int_equal(answer_to(ask_about_cache, &m, sizeof(m)), SQLITE_CACHE_LEAST);
+	m.count--;
+	assert_int_equal(answer_to(ask_about_cache, &m, sizeof(m)), -EIO);
+	assert_int_equal(answer_with(&m, sizeof(m)), -EIO);
+	assert_int_equal(answer_to(ask_about_cache, &l, l.head.size), -EIO);
+}
+
 static void a_process_gets_its_share_of_time_alone(void **state)
 {
 	struct parser_owner *owner;
@@ -398,6 +461,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_worker_reads_many_objects),
 		TEST(objects_that_make_no_sense_have_no_size_and_others_have),
+		TEST(a_worker_reads_what_sqlite_may_hold),
 		TEST(a_list_without_an_end_takes_no_longer_than_allowed),
 		TEST(bytes_that_change_do_no_harm),
 		TEST(a_worker_that_died_is_replaced_without_blame),
@@ -405,6 +469,7 @@ int main(void)
 		TEST(workers_that_fail_for_many_processes_have_an_end),
 		TEST(an_answer_about_some_objects_is_taken),
 		TEST(answers_that_make_no_sense_end_their_worker),
+		TEST(a_cache_smaller_than_any_is_none),
 		TEST(a_process_gets_its_share_of_time_alone),
 	};
 #undef TEST

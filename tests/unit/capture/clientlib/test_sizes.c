@@ -58,6 +58,14 @@ int size_reader_ask(struct parser *p, uint32_t pid, uint64_t start_ns,
 	return (int)n;
 }
 
+int size_reader_cache(struct parser *p, uint32_t pid, uint64_t start_ns,
+		      const struct sqlite_cache_wanted *wanted, uint32_t *kib)
+{
+	(void)p, (void)pid, (void)start_ns;
+	*kib = (uint32_t)wanted->connection;
+	return refused;
+}
+
 bool size_reader_gap(struct parser *p, uint32_t pid, uint64_t start_ns, char *text, size_t room)
 {
 	(void)p, (void)pid, (void)start_ns;
@@ -359,6 +367,24 @@ static void objects_nobody_has_read_until_the_end_are_told_of(void **state)
 	assert_int_equal(gap.start_ns, 43);
 }
 
+static void a_cache_nobody_could_read_is_unknown_and_told_of(void **state)
+{
+	static const int errors[] = {-EBUSY, -EIO, -EDQUOT};
+	const struct sqlite_cache_wanted wanted = {.connection = 4000};
+
+	(void)state;
+	assert_int_equal(sizes_sqlite_cache(sizes, 42, 43, &wanted), 4000);
+	assert_int_equal(gaps, 0);
+	for (uint32_t i = 0; i < 3; i++) {
+		refused = errors[i];
+		refusal = refused == -EDQUOT ? PARSER_REFUSES_PROCESS : PARSER_REFUSES_NOBODY;
+		assert_int_equal(sizes_sqlite_cache(sizes, 50 + i, 43, &wanted), UNKNOWN32);
+		assert_int_equal(sizes_sqlite_cache(sizes, 50 + i, 43, &wanted), UNKNOWN32);
+		assert_int_equal(gaps, i + 1);
+		assert_int_equal(gap.pid, 50 + i);
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -375,6 +401,7 @@ int main(void)
 		TEST(a_result_with_unread_rows_is_not_told_later),
 		TEST(a_process_given_up_is_told_of_once_and_asked_about_no_more),
 		TEST(objects_nobody_has_read_until_the_end_are_told_of),
+		TEST(a_cache_nobody_could_read_is_unknown_and_told_of),
 		TEST(while_no_worker_may_fail_any_more_objects_wait),
 	};
 

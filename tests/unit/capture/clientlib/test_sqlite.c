@@ -14,6 +14,7 @@
 
 #include "user/capture/clientlib/client_host.h"
 #include "user/capture/clientlib/lock.h"
+#include "user/capture/clientlib/sizes.h"
 #include "user/capture/clientlib/sqlite.h"
 #include "user/capture/clientlib/sqlite_state.h"
 
@@ -156,6 +157,16 @@ uint64_t locks_yield(struct locks *l, uint32_t pid, dev_t device, ino_t inode)
 	return yielded;
 }
 
+uint32_t sizes_sqlite_cache(struct sizes *s, uint32_t pid, uint64_t start_ns,
+			    const struct sqlite_cache_wanted *wanted)
+{
+	(void)s;
+	assert_int_equal(pid, getpid());
+	assert_int_equal(start_ns, START);
+	assert_int_equal(wanted->connection, address_of(connection));
+	return 4711;
+}
+
 static struct procfs *procfs;
 
 static struct sqlites *start(void)
@@ -169,7 +180,7 @@ static struct sqlites *start(void)
 	connection[AUTOCOMMIT_AT] = 1;
 	host.show_literals = false;
 	yielded = 0;
-	assert_int_equal(sqlites_open(&s, NULL, procfs, &host), 0);
+	assert_int_equal(sqlites_open(&s, NULL, NULL, procfs, &host), 0);
 	return s;
 }
 

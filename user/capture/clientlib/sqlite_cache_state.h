@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * sqlite_run_state.h - layouts of SQLite, for sqlite_run.c and its tests.
+ * sqlite_cache_state.h - layouts of SQLite, for sqlite_cache.c and its tests.
  */
-#ifndef DBLEAK_CAPTURE_SQLITE_RUN_STATE_H
-#define DBLEAK_CAPTURE_SQLITE_RUN_STATE_H
+#ifndef DBLEAK_CAPTURE_SQLITE_CACHE_STATE_H
+#define DBLEAK_CAPTURE_SQLITE_CACHE_STATE_H
 
 #include <stdint.h>
 
