@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/unit/support/objects_here.h"
 #include "user/capture/stack/python.h"
 
 #define FRAMES	   20
@@ -115,7 +116,7 @@ int main(int argc, char **argv)
 	uint64_t named = 0;
 	uint32_t flags;
 
-	if (argc != 2 || pythons_open(&p))
+	if (argc != 2 || pythons_open(&p, NULL))
 		return 2;
 	make();
 	for (size_t i = 0; i < STACKS; i++) {

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/unit/support/objects_here.h"
 #include "user/capture/stack/python.h"
 
 #define BYTECODE    192
@@ -132,7 +133,7 @@ static void try_stack(const uint8_t *data, size_t size)
 	raw.frame[0].at = ((uintptr_t)code + BYTECODE + (choice & 0xff)) |
 			  (check >> 16) << PYTHON_ADDRESS_BITS;
 	raw.frame[1] = (struct raw_frame){take(&data, &size), take(&data, &size)};
-	require(!pythons_open(&p));
+	require(!pythons_open(&p, NULL));
 	for (int again = 0; again < 2; again++) {
 		n = python_read(p, &build, &raw, frames, &flags);
 		require(n <= STACK_FRAMES);

@@ -28,15 +28,15 @@ struct python_place {
 	uint32_t check, owner;
 };
 
-int pythons_open(struct pythons **out)
+int pythons_open(struct pythons **out, struct objects *objects)
 {
-	*out = calloc(1, sizeof(**out));
-	return *out ? 0 : -ENOMEM;
-}
+	struct pythons *p = calloc(1, sizeof(*p));
 
-void pythons_through(struct pythons *p, struct objects *objects)
-{
+	*out = p;
+	if (!p)
+		return -ENOMEM;
 	p->objects = objects;
+	return 0;
 }
 
 /* --- what is kept ---------------------------------------------------------------------------- */
@@ -148,7 +148,6 @@ void pythons_close(struct pythons *p)
 	bury(p);
 	table_free(&p->codes);
 	table_free(&p->twins);
-	python_objects_close(p->here);
 	free(p);
 }
 
@@ -228,21 +227,13 @@ static int read_missing(struct pythons *p, const struct python_code_layout *layo
 {
 	const struct python_process process = {raw->start_ns, raw->pid};
 	struct python_reading r = {.p = p, .raw = raw};
-	int err = 0;
 
 	for (size_t i = 0; i < n; i++)
 		if (!code_find(p, raw, &at[i]))
 			python_want(&r, &at[i]);
-	if (!r.count)
-		return 0;
-	if (p->objects)
-		return objects_python(p->objects, layout, &process, r.wanted, r.count, python_keep,
-				      &r);
-	if (!p->here)
-		err = python_objects_open(&p->here);
-	return err ? err
-		   : python_objects_read(p->here, layout, &process, r.wanted, r.count, python_keep,
-					 &r);
+	return r.count ? objects_python(p->objects, layout, &process, r.wanted, r.count,
+					python_keep, &r)
+		       : 0;
 }
 
 /* Returns the frame's place in bytes from the beginning of its code; UINT32_MAX: not in it. */

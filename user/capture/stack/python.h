@@ -17,14 +17,10 @@
 struct objects;
 struct pythons;
 
-/* 0 or -errno. */
-int pythons_open(struct pythons **out);
+/* objects, which read the code objects, are borrowed.  0 or -errno. */
+int pythons_open(struct pythons **out, struct objects *objects);
 /* Accepts NULL. */
 void pythons_close(struct pythons *p);
-
-/* From now on a worker reads the code objects; objects is borrowed.  Before, and with NULL, this
- * process reads them: for tests of our own objects. */
-void pythons_through(struct pythons *p, struct objects *objects);
 
 /* Names the frames of a raw_stack with RUNTIME_PYTHON; build: the one of its row.  frames has room
  * for STACK_FRAMES.  Sets *flags (enum ev_stack_flag); EV_STACK_NAMELESS: some frames, or all, have

@@ -80,11 +80,6 @@ int python_objects_open(struct python_objects **out)
 	return *out ? 0 : -ENOMEM;
 }
 
-void python_objects_close(struct python_objects *o)
-{
-	free(o);
-}
-
 static uint64_t word_of(const uint8_t *bytes, size_t at)
 {
 	uint64_t word;

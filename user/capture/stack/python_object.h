@@ -44,10 +44,8 @@ struct python_process {
 
 struct python_objects;
 
-/* 0 or -ENOMEM. */
+/* Buffers, for the life of the worker: its end frees them.  0 or -ENOMEM. */
 int python_objects_open(struct python_objects **out);
-/* Accepts NULL. */
-void python_objects_close(struct python_objects *o);
 
 /* Reads at most STACK_FRAMES code objects, and tells each that can be read whole and is the one
  * wanted.  0, or -errno: the process's memory cannot be read. */

@@ -37,8 +37,7 @@ struct greenlets {
 };
 
 struct pythons {
-	struct objects *objects;     /* borrowed; NULL: read here */
-	struct python_objects *here; /* reads objects without a worker; NULL: not needed yet */
+	struct objects *objects; /* borrowed */
 	struct table codes;
 	struct table twins; /* the same objects by address and check alone, whatever the process:
 			     * one of several */

@@ -77,12 +77,11 @@ int readers_open(struct readers **out, struct kernel *kernel, struct nursery *nu
 	if (!err)
 		err = nodes_open(&r->nodes, r->objects);
 	if (!err)
-		err = pythons_open(&r->pythons);
+		err = pythons_open(&r->pythons, r->objects);
 	if (err) {
 		readers_close(r);
 		return err;
 	}
-	pythons_through(r->pythons, r->objects);
 	*out = r;
 	return 0;
 }

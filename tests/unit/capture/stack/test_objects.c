@@ -141,8 +141,7 @@ static int set_up(void **state)
 	(void)state;
 	make_objects();
 	assert_int_equal(objects_open(&objects, nursery), 0);
-	assert_int_equal(pythons_open(&pythons), 0);
-	pythons_through(pythons, objects);
+	assert_int_equal(pythons_open(&pythons, objects), 0);
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/unit/support/objects_here.h"
 #include "user/capture/stack/python.h"
 #include "user/capture/stack/python_state.h"
 #include "user/capture/stack/python_line.h"
@@ -86,7 +87,7 @@ static int set_up(void **state)
 	(void)state;
 	memcpy((char *)&lines + BYTES_AT, table, sizeof(table));
 	lines.length = sizeof(table);
-	return pythons_open(&pythons);
+	return pythons_open(&pythons, NULL);
 }
 
 static int tear_down(void **state)
