@@ -24,9 +24,14 @@ static struct {
 	struct memory_pages *pages;
 	struct texts texts;
 	union {
+		struct python_thread threads[PYTHON_THREADS_MOST];
+		struct raw_stack stack;
+	} out;
+	union {
 		struct parser_head head;
 		struct object_python python;
 		struct object_tasks tasks;
+		struct object_threads threads;
 		uint8_t bytes[PARSER_PACKET_MAX];
 	} in; /* the question */
 } worker;
@@ -82,6 +87,16 @@ static void answer_python(const struct object_python *q)
 	parser_worker_flush();
 }
 
+/* Begins a look that follows many pointers.  0 or -ENOMEM. */
+static int look_at_pages(uint32_t pid, struct memory *m)
+{
+	int err = worker.pages ? 0 : memory_pages_open(&worker.pages);
+
+	if (!err)
+		*m = memory_pages_look(worker.pages, pid);
+	return err;
+}
+
 static void tell_task(const struct python_task *t)
 {
 	size_t size = offsetof(struct python_task, frame[t->count]);
@@ -101,10 +116,8 @@ static void answer_tasks(const struct object_tasks *q)
 		worker.tasks = calloc(1, sizeof(*worker.tasks));
 	if (!worker.tasks)
 		err = -ENOMEM;
-	if (!worker.pages && !err)
-		err = memory_pages_open(&worker.pages);
 	if (!err)
-		m = memory_pages_look(worker.pages, q->process.pid);
+		err = look_at_pages(q->process.pid, &m);
 	if (!err)
 		err = python_tasks_read(worker.tasks, &m, &q->row, &q->code, &q->layout, &at);
 	for (size_t i = 0; !err && i < worker.tasks->count; i++)
@@ -113,6 +126,60 @@ static void answer_tasks(const struct object_tasks *q)
 	end->head.result = err;
 	end->head.count = worker.tasks ? worker.tasks->dropped : 0;
 	end->set = at.set;
+	parser_worker_flush();
+}
+
+static void answer_threads(const struct object_threads *q)
+{
+	struct object_threads_end *end;
+	size_t most = q->head.count, count;
+	struct memory m;
+	int n;
+
+	if (most > PYTHON_THREADS_MOST)
+		_exit(1);
+	n = look_at_pages(q->process.pid, &m);
+	if (!n)
+		n = python_threads(&m, &q->row, q->runtime, worker.out.threads, most);
+	count = n > 0 ? (size_t)n : 0;
+	end = parser_worker_add(OBJECT_THREADS_END,
+				offsetof(struct object_threads_end, thread[count]));
+	end->head.result = n;
+	end->head.count = (uint32_t)count;
+	memcpy(end->thread, worker.out.threads, count * sizeof(end->thread[0]));
+	parser_worker_flush();
+}
+
+static void read_frames_of(const struct memory *m, const struct object_threads *q, uint64_t frame,
+			   struct python_frames *out)
+{
+	struct raw_stack *s = &worker.out.stack;
+
+	s->count = s->flags = 0;
+	memset(out, 0, sizeof(*out));
+	out->result = python_thread_frames(m, &q->row, q->runtime, frame, s);
+	if (out->result)
+		return;
+	out->count = s->count;
+	out->flags = s->flags;
+	memcpy(out->frame, s->frame, s->count * sizeof(out->frame[0]));
+}
+
+static void answer_thread_frames(const struct object_threads *q)
+{
+	static struct python_frames of[PYTHON_FRAMES_MOST];
+	struct object_thread_end *end;
+	size_t n = q->head.count;
+	struct memory m;
+
+	if (look_at_pages(q->process.pid, &m))
+		_exit(1);
+	memory_pages_ahead(&m, q->frame, n, q->row.frame_bytes);
+	for (size_t i = 0; i < n; i++)
+		read_frames_of(&m, q, q->frame[i], &of[i]);
+	end = parser_worker_add(OBJECT_THREAD_END, offsetof(struct object_thread_end, of[n]));
+	end->head.count = (uint32_t)n;
+	memcpy(end->of, of, n * sizeof(of[0]));
 	parser_worker_flush();
 }
 
@@ -194,6 +261,11 @@ static void object_run(int wire, int asking, void *shared)
 			answer_python(&worker.in.python);
 		else if (q->kind == OBJECT_TASKS && got == (ssize_t)sizeof(worker.in.tasks))
 			answer_tasks(&worker.in.tasks);
+		else if (q->kind == OBJECT_THREADS && got == (ssize_t)sizeof(worker.in.threads))
+			answer_threads(&worker.in.threads);
+		else if (q->kind == OBJECT_THREAD_FRAMES && q->count <= PYTHON_FRAMES_MOST &&
+			 got == (ssize_t)offsetof(struct object_threads, frame[q->count]))
+			answer_thread_frames(&worker.in.threads);
 		else if (q->kind == OBJECT_STACK)
 			answer_stack(q, (size_t)got);
 		else

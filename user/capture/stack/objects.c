@@ -279,6 +279,92 @@ int objects_tasks(struct objects *o, const struct python_build *build,
 	return err ? err : t.a.result;
 }
 
+/* The answer about the threads of a process. */
+struct asking_threads {
+	struct asking a;
+	struct python_thread *out;
+	size_t most;
+};
+
+static int take_threads(struct parser_question *q, const struct parser_head *head)
+{
+	struct asking_threads *t = (struct asking_threads *)q;
+	const struct object_threads_end *m = (const void *)head;
+
+	if (head->kind != OBJECT_THREADS_END || head->count > t->most ||
+	    head->result < -ERRNO_MOST ||
+	    head->count != (uint32_t)(head->result > 0 ? head->result : 0) ||
+	    head->size < offsetof(struct object_threads_end, thread[head->count]))
+		return -EPROTO;
+	memcpy(t->out, m->thread, head->count * sizeof(t->out[0]));
+	t->a.result = head->result;
+	return 1;
+}
+
+int objects_threads(struct objects *o, const struct python_row *row,
+		    const struct python_process *process, uint64_t runtime,
+		    struct python_thread *out, size_t most)
+{
+	struct asking_threads t = {.out = out, .most = most};
+	struct object_threads q = {.head = {OBJECT_THREADS, sizeof(q), 0, 0},
+				   .process = *process,
+				   .row = *row,
+				   .runtime = runtime};
+	struct iovec vec = {&q, sizeof(q)};
+	const struct msghdr message = {.msg_iov = &vec, .msg_iovlen = 1};
+	int err;
+
+	q.head.count = (uint32_t)(most < PYTHON_THREADS_MOST ? most : PYTHON_THREADS_MOST);
+	t.a = asking_of(o, process, &message, take_threads);
+	err = parser_ask(o->parser, &t.a.q);
+	return err ? err : t.a.result;
+}
+
+/* The answer about the frames of threads. */
+struct asking_thread_frames {
+	struct asking a;
+	struct python_frames *out;
+	size_t count;
+};
+
+static bool are_python_frames(const struct python_frames *f)
+{
+	return f->result <= 0 && f->result >= -ERRNO_MOST && f->count <= STACK_FRAMES &&
+	       !f->count == !!f->result && !(f->flags & ~(uint32_t)EV_STACK_CUT);
+}
+
+static int take_thread_frames(struct parser_question *q, const struct parser_head *head)
+{
+	struct asking_thread_frames *t = (struct asking_thread_frames *)q;
+	const struct object_thread_end *m = (const void *)head;
+
+	if (head->kind != OBJECT_THREAD_END || head->count != t->count ||
+	    head->size < offsetof(struct object_thread_end, of[head->count]))
+		return -EPROTO;
+	memcpy(t->out, m->of, head->count * sizeof(t->out[0]));
+	for (uint32_t i = 0; i < head->count; i++)
+		if (!are_python_frames(&t->out[i]))
+			return -EPROTO;
+	return 1;
+}
+
+int objects_thread_frames(struct objects *o, const struct python_row *row,
+			  const struct python_process *process, uint64_t runtime,
+			  const uint64_t *frames, size_t n, struct python_frames *out)
+{
+	struct asking_thread_frames t = {.out = out, .count = n};
+	struct object_threads q = {.process = *process, .row = *row, .runtime = runtime};
+	struct iovec vec = {&q, offsetof(struct object_threads, frame[n])};
+	const struct msghdr message = {.msg_iov = &vec, .msg_iovlen = 1};
+
+	if (n > PYTHON_FRAMES_MOST)
+		return -EINVAL;
+	q.head = (struct parser_head){OBJECT_THREAD_FRAMES, (uint32_t)vec.iov_len, 0, (uint32_t)n};
+	memcpy(q.frame, frames, n * sizeof(*frames));
+	t.a = asking_of(o, process, &message, take_thread_frames);
+	return parser_ask(o->parser, &t.a.q);
+}
+
 /* The answer about a stack. */
 struct asking_stack {
 	struct asking a;

@@ -21,6 +21,7 @@
 #include "user/capture/stack/native/frame.h"
 #include "user/capture/stack/python_object.h"
 #include "user/capture/stack/python_task.h"
+#include "user/capture/stack/python_thread.h"
 
 struct nursery;
 struct objects;
@@ -33,8 +34,8 @@ void objects_prepare(struct objects *o);
 /* Ends the worker.  Accepts NULL. */
 void objects_close(struct objects *o);
 
-/* The three functions below return -EBUSY: the process or all of them have used up their share of
- * time; -EDQUOT: the process is given up; -EIO: the worker failed now. */
+/* The functions below that ask return -EBUSY: the process or all of them have used up their share
+ * of time; -EDQUOT: the process is given up; -EIO: the worker failed now. */
 
 /* As python_objects_read, which runs in the worker. */
 int objects_python(struct objects *o, const struct python_code_layout *layout,
@@ -44,6 +45,14 @@ int objects_python(struct objects *o, const struct python_code_layout *layout,
 int objects_tasks(struct objects *o, const struct python_build *build,
 		  const struct python_process *process, struct python_tasks_at *at,
 		  uint32_t *dropped, python_task_fn *fn, void *context);
+/* As python_threads and, for n frames of threads, at most PYTHON_FRAMES_MOST, python_thread_frames,
+ * which run in the worker. */
+int objects_threads(struct objects *o, const struct python_row *row,
+		    const struct python_process *process, uint64_t runtime,
+		    struct python_thread *out, size_t most);
+int objects_thread_frames(struct objects *o, const struct python_row *row,
+			  const struct python_process *process, uint64_t runtime,
+			  const uint64_t *frames, size_t n, struct python_frames *out);
 /* As perl_read, php_read or, with v8, v8_read, which run in the worker. */
 int objects_stack(struct objects *o, const struct raw_stack *raw, const struct v8 *v8,
 		  struct texts *t, struct frame *frames, uint32_t *flags);

@@ -22,6 +22,7 @@
 #include "user/capture/stack/present_request.h"
 #include "user/capture/stack/present_state.h"
 #include "user/capture/stack/present_task.h"
+#include "user/capture/stack/python_object.h"
 #include "user/capture/stack/python_thread.h"
 #include "user/capture/stack/reader.h"
 #include "user/capture/stack/runtime.h"
@@ -37,8 +38,7 @@
 #define NATIVE_MOST  24	   /* stacks of one look that the worker unwinds: its queue is short */
 #define THREADS_MOST 16384 /* of all processes */
 #define NATIVE_BYTES 8192  /* of a stack */
-#define TICK_NS	     10000000ULL    /* starts in /proc are cut to it */
-#define LOOK_AGE_NS  10000000000ULL /* pages read in one look stay valid for it */
+#define TICK_NS	     10000000ULL /* starts in /proc are cut to it */
 /* Low bits of the ids made here; see SITE_SAMPLE in reader.c. */
 #define PRESENT_SAMPLE 0xfffc
 
@@ -174,45 +174,104 @@ void present_raw_end(struct presents *p)
 			    p->raw->count * sizeof(p->raw->frame[0]);
 }
 
-/* Lists the threads of a Python process, once for each look. */
-static void list_python(struct presents *p, const struct raw_thread *t,
-			const struct runtime_process *runtime, const struct python_build *build)
+/* Lists the threads of a Python process, once for each look.  0 or -errno. */
+static int list_python(struct presents *p, const struct raw_thread *t,
+		       const struct runtime_process *runtime, const struct python_build *build)
 {
-	struct memory m = memory_for_look(t->pid, 0);
+	const struct python_process process = {t->start_ns, t->pid};
 	int n;
 
 	if (p->python_pid == t->pid && p->python_start_ns == t->start_ns)
-		return;
+		return p->python_err;
 	p->python_pid = t->pid;
 	p->python_start_ns = t->start_ns;
-	n = python_threads(&m, &build->row, runtime->address, p->python, PYTHON_THREADS_MOST);
+	p->ahead_count = 0;
+	n = readers_threads(p->readers, build, &process, runtime->address, p->python,
+			    PYTHON_THREADS_MOST);
 	p->python_count = n > 0 ? (size_t)n : 0;
+	p->python_err = n < 0 ? n : 0;
+	return p->python_err;
 }
 
-/* Reads the stack of a Python thread.  -ENOENT: it runs no Python. */
+/* Does the thread sleep on, at the stack that is known of it? */
+static bool sleeps_on(const struct present_thread *k, const struct raw_thread *t, bool python)
+{
+	return k && k->switches == t->switches && k->python == python;
+}
+
+/* The innermost Python frame of a thread; 0: it runs no Python. */
+static uint64_t python_frame_of(const struct presents *p, const struct raw_thread *t)
+{
+	for (size_t i = 0; i < p->python_count; i++)
+		if (p->python[i].self == t->thread_at && p->python[i].frame)
+			return p->python[i].frame;
+	return 0;
+}
+
+/* Reads the frames of a thread, together with those of threads of p->seen behind it whose turn
+ * comes next: a question passes two processes.  0 or -errno. */
+static int read_python(struct presents *p, const struct raw_thread *t,
+		       const struct runtime_process *runtime, const struct python_build *build)
+{
+	const struct python_process process = {t->start_ns, t->pid};
+	const struct raw_thread *next = t, *end = p->seen + p->seen_count;
+	size_t n = 0;
+	int err;
+
+	for (; next < end && next->pid == t->pid && n < PYTHON_FRAMES_MOST; next++) {
+		uint64_t frame = python_frame_of(p, next);
+		struct table_key key = thread_key(next->tid, next->start_ns);
+
+		if (frame && (next == t || !sleeps_on(table_get(&p->known, key), next, true)))
+			p->ahead_at[n++] = frame;
+	}
+	p->ahead_count = 0;
+	err = readers_thread_frames(p->readers, build, &process, runtime->address, p->ahead_at, n,
+				    p->ahead);
+	if (!err)
+		p->ahead_count = n;
+	return err;
+}
+
+/* What was read of the thread with this frame; NULL: nothing yet. */
+static const struct python_frames *read_ahead(const struct presents *p, uint64_t frame)
+{
+	for (size_t i = 0; i < p->ahead_count; i++)
+		if (p->ahead_at[i] == frame)
+			return &p->ahead[i];
+	return NULL;
+}
+
+/* Takes the stack of a Python thread.  -ENOENT: it runs no Python. */
 static int take_python(struct presents *p, const struct raw_thread *t,
 		       const struct runtime_process *runtime)
 {
 	const struct python_build *build = p->runtimes ? runtimes_python(p->runtimes, runtime->row)
 						       : NULL;
-	uint64_t frame = 0;
-	struct memory m;
+	const struct python_frames *frames;
+	uint64_t frame;
 	int err;
 
 	if (!build)
 		return -ENOENT;
-	list_python(p, t, runtime, build);
-	for (size_t i = 0; i < p->python_count && !frame; i++)
-		if (p->python[i].self == t->thread_at)
-			frame = p->python[i].frame;
-	if (!frame)
-		return -ENOENT;
-	present_raw_begin(p, t, RUNTIME_PYTHON);
-	p->raw->row = runtime->row;
-	m = memory_for_look(t->pid, LOOK_AGE_NS);
-	err = python_thread_frames(&m, &build->row, runtime->address, frame, p->raw);
+	err = list_python(p, t, runtime, build);
 	if (err)
 		return err;
+	frame = python_frame_of(p, t);
+	if (!frame)
+		return -ENOENT;
+	if (!read_ahead(p, frame))
+		err = read_python(p, t, runtime, build);
+	if (err)
+		return err;
+	frames = read_ahead(p, frame);
+	if (frames->result)
+		return frames->result;
+	present_raw_begin(p, t, RUNTIME_PYTHON);
+	p->raw->row = runtime->row;
+	p->raw->count = frames->count;
+	p->raw->flags |= frames->flags;
+	memcpy(p->raw->frame, frames->frame, frames->count * sizeof(frames->frame[0]));
 	present_raw_end(p);
 	return 0;
 }
@@ -243,12 +302,6 @@ static bool runs_python(const struct presents *p, const struct raw_thread *t,
 {
 	return !kernel_runtime_get(p->kernel, t->pid, runtime) &&
 	       t->start_ns - runtime->start_ns < TICK_NS && runtime->runtime == RUNTIME_PYTHON;
-}
-
-/* Does the thread sleep on, at the stack that is known of it? */
-static bool sleeps_on(const struct present_thread *k, const struct raw_thread *t, bool python)
-{
-	return k && k->switches == t->switches && k->python == python;
 }
 
 struct present_thread *present_known(struct presents *p, const struct raw_thread *t)
@@ -300,7 +353,7 @@ static void read_thread(struct presents *p, const struct raw_thread *t)
 		return;
 	}
 	err = python ? take_python(p, t, &runtime) : take_native(p, t);
-	if (err == -EAGAIN)
+	if (err == -EAGAIN || err == -EBUSY) /* busy: its share of time comes back soon */
 		p->left = true;
 	if (!err)
 		present_keep(p, t, python);

@@ -98,8 +98,12 @@ struct presents {
 	struct raw_stack *raw;
 	struct python_thread *python; /* of the process looked at last */
 	size_t python_count;
+	int python_err; /* of their list */
 	uint32_t python_pid;
 	uint64_t python_start_ns;
+	uint64_t ahead_at[PYTHON_FRAMES_MOST];		/* innermost frames of its threads, */
+	struct python_frames ahead[PYTHON_FRAMES_MOST]; /* and what was read of them */
+	size_t ahead_count;
 };
 
 /* For present_task.c. */

@@ -23,6 +23,16 @@ struct python_thread {
 
 #define PYTHON_THREADS_MOST 4096
 
+/* The frames of a thread, as python_thread_frames reads them. */
+struct python_frames {
+	int32_t result;
+	uint32_t count, flags; /* 0 unless the result is 0 */
+	uint32_t reserved;
+	struct raw_frame frame[STACK_FRAMES];
+};
+
+#define PYTHON_FRAMES_MOST 32 /* threads whose frames are asked for together */
+
 /* Lists the threads of all interpreters of a process.  runtime: the address of its _PyRuntime.
  * Returns how many, at most `most`; or -errno if nothing could be read. */
 int python_threads(const struct memory *m, const struct python_row *row, uint64_t runtime,

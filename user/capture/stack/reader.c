@@ -183,9 +183,9 @@ static void bound(struct table *t)
 }
 
 /* Reports once for each process why its frames cannot be read. */
-static void tell_gap(struct readers *r, const struct raw_stack *raw, struct ev_gap *gap)
+static void tell_gap(struct readers *r, uint32_t pid, uint64_t start_ns, struct ev_gap *gap)
 {
-	struct table_key key = {raw->pid, raw->start_ns};
+	struct table_key key = {pid, start_ns};
 
 	if (table_get(&r->refused, key))
 		return;
@@ -193,8 +193,8 @@ static void tell_gap(struct readers *r, const struct raw_stack *raw, struct ev_g
 	if (table_put(&r->refused, key, r))
 		return;
 	gap->head = (struct ev_head){.kind = EV_GAP, .size = sizeof(*gap)};
-	gap->start_ns = raw->start_ns;
-	gap->pid = raw->pid;
+	gap->start_ns = start_ns;
+	gap->pid = pid;
 	reader_tell(r, &gap->head);
 }
 
@@ -204,16 +204,16 @@ static void tell_refusal(struct readers *r, const struct raw_stack *raw)
 	struct ev_gap gap = {};
 
 	if (r->runtimes && runtimes_gap(r->runtimes, raw->pid, gap.text, sizeof(gap.text)))
-		tell_gap(r, raw, &gap);
+		tell_gap(r, raw->pid, raw->start_ns, &gap);
 }
 
 /* ... if its objects are not read any more. */
-static void tell_objects(struct readers *r, const struct raw_stack *raw)
+static void tell_objects(struct readers *r, uint32_t pid, uint64_t start_ns)
 {
 	struct ev_gap gap = {};
 
-	if (objects_gap(r->objects, raw->pid, raw->start_ns, gap.text, sizeof(gap.text)))
-		tell_gap(r, raw, &gap);
+	if (objects_gap(r->objects, pid, start_ns, gap.text, sizeof(gap.text)))
+		tell_gap(r, pid, start_ns, &gap);
 }
 
 /* Names an interpreted stack.  False: a copied stack without interpreted frames. */
@@ -230,7 +230,7 @@ static bool interpreted(struct readers *r, const struct raw_stack *raw)
 		source_line_mark(raw->pid, frames, (size_t)n);
 	looking_over();
 	if (n < 0 || flags & EV_STACK_NAMELESS)
-		tell_objects(r, raw);
+		tell_objects(r, raw->pid, raw->start_ns);
 	if (n == -EBUSY && raw->runtime == RUNTIME_NATIVE) {
 		unnamed(r, raw->id, raw->pid, raw->start_ns);
 		return true;
@@ -249,11 +249,37 @@ static bool interpreted(struct readers *r, const struct raw_stack *raw)
 	return true;
 }
 
+/* An answer about a process, or the lack of one, which is reported where it stays so. */
+static int answered(struct readers *r, const struct python_process *process, int result)
+{
+	if (result == -EIO || result == -EDQUOT)
+		tell_objects(r, process->pid, process->start_ns);
+	return result;
+}
+
+int readers_threads(struct readers *r, const struct python_build *build,
+		    const struct python_process *process, uint64_t runtime,
+		    struct python_thread *out, size_t most)
+{
+	return answered(r, process,
+			objects_threads(r->objects, &build->row, process, runtime, out, most));
+}
+
+int readers_thread_frames(struct readers *r, const struct python_build *build,
+			  const struct python_process *process, uint64_t runtime,
+			  const uint64_t *frames, size_t n, struct python_frames *out)
+{
+	return answered(
+		r, process,
+		objects_thread_frames(r->objects, &build->row, process, runtime, frames, n, out));
+}
+
 int readers_tasks(struct readers *r, const struct python_build *build,
 		  const struct python_process *process, struct python_tasks_at *at,
 		  uint32_t *dropped, python_task_fn *fn, void *context)
 {
-	return objects_tasks(r->objects, build, process, at, dropped, fn, context);
+	return answered(r, process,
+			objects_tasks(r->objects, build, process, at, dropped, fn, context));
 }
 
 void readers_process(struct readers *r, uint32_t pid, uint64_t start_ns)

@@ -11,6 +11,7 @@
 
 #include "user/capture/kernel/kernel.h"
 #include "user/capture/stack/python_task.h"
+#include "user/capture/stack/python_thread.h"
 
 struct nursery;
 struct python_process;
@@ -50,6 +51,14 @@ void readers_evidence(struct readers *r, const struct ev_head *record);
  * interpreted. */
 void readers_site(struct readers *r, const struct ev_site *site, uint64_t stack, bool is_caller);
 
+/* Lists the threads of a Python process, and reads the frames of some; as objects_threads and
+ * objects_thread_frames. */
+int readers_threads(struct readers *r, const struct python_build *build,
+		    const struct python_process *process, uint64_t runtime,
+		    struct python_thread *out, size_t most);
+int readers_thread_frames(struct readers *r, const struct python_build *build,
+			  const struct python_process *process, uint64_t runtime,
+			  const uint64_t *frames, size_t n, struct python_frames *out);
 /* Reads the tasks of a Python process; as objects_tasks. */
 int readers_tasks(struct readers *r, const struct python_build *build,
 		  const struct python_process *process, struct python_tasks_at *at,

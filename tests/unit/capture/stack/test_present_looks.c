@@ -21,6 +21,7 @@
 #include "user/capture/kernel/kernel_stack.h"
 #include "user/capture/kernel/kernel_thread.h"
 #include "user/capture/stack/present.h"
+#include "user/capture/stack/python_object.h"
 #include "user/capture/stack/python_thread.h"
 #include "user/capture/stack/reader.h"
 #include "user/capture/stack/runtime.h"
@@ -29,6 +30,7 @@
 #define BEGUN	(1000 * SECOND)
 #define START	(900 * SECOND)
 #define THREADS 64
+#define FRAME	0x7000 /* address of the first thread\'s frame */
 #define TOLD	8
 #define STACK	55 /* the name of each stack that has one */
 
@@ -48,12 +50,14 @@ static struct world {
 	size_t socket_count;
 	bool python;
 	uint64_t python_self;
+	size_t python_many; /* threads of Python; 0: one */
 	bool no_process, named;
 	/* what was asked for */
 	struct thread_file asked[8];
 	size_t asked_count, stacks;
 	struct raw_stack stack;
-	unsigned int begun, python_lists;
+	unsigned int begun, python_lists, python_questions;
+	size_t python_asked;
 	/* what was told */
 	size_t told;
 	struct ev_thread thread[TOLD];
@@ -144,23 +148,36 @@ const struct python_build *runtimes_python(const struct runtimes *r, uint32_t ro
 	return &build;
 }
 
-int python_threads(const struct memory *m, const struct python_row *row, uint64_t runtime,
-		   struct python_thread *out, size_t most)
+int readers_threads(struct readers *r, const struct python_build *its,
+		    const struct python_process *of, uint64_t runtime, struct python_thread *out,
+		    size_t most)
 {
-	(void)m, (void)row, (void)runtime, (void)most;
+	(void)r, (void)runtime, (void)most;
+	assert_ptr_equal(its, &build);
+	assert_int_equal(of->start_ns, START);
 	world.python_lists++;
-	out[0] = (struct python_thread){world.python_self, 0x7000};
+	for (size_t i = 0; i < world.python_many; i++)
+		out[i] = (struct python_thread){0x2000 + i, FRAME + i};
+	if (world.python_many)
+		return (int)world.python_many;
+	out[0] = (struct python_thread){world.python_self, FRAME};
 	return 1;
 }
 
-int python_thread_frames(const struct memory *m, const struct python_row *row, uint64_t runtime,
-			 uint64_t frame, struct raw_stack *out)
+int readers_thread_frames(struct readers *r, const struct python_build *its,
+			  const struct python_process *of, uint64_t runtime, const uint64_t *frames,
+			  size_t n, struct python_frames *out)
 {
-	(void)m, (void)row, (void)runtime;
-	assert_int_equal(frame, 0x7000);
-	out->count = 2;
-	out->frame[0] = (struct raw_frame){.code = 11, .at = 1};
-	out->frame[1] = (struct raw_frame){.code = 12, .at = 2};
+	(void)r, (void)its, (void)of, (void)runtime;
+	assert_in_range(n, 1, PYTHON_FRAMES_MOST);
+	world.python_questions++;
+	world.python_asked += n;
+	for (size_t i = 0; i < n; i++) {
+		assert_in_range(frames[i], FRAME, FRAME + THREADS);
+		out[i] = (struct python_frames){.count = 2};
+		out[i].frame[0] = (struct raw_frame){.code = 11, .at = frames[i] - FRAME + 1};
+		out[i].frame[1] = (struct raw_frame){.code = 12, .at = 2};
+	}
 	return 0;
 }
 
@@ -397,6 +414,30 @@ static void threads_of_python_are_read_by_their_frames(void **state)
 	assert_int_equal(world.stack.id, id);
 }
 
+static void frames_of_many_threads_are_asked_for_together(void **state)
+{
+	const size_t many = PYTHON_FRAMES_MOST + 8;
+
+	(void)state;
+	world.python = true;
+	world.python_many = many;
+	for (size_t i = 0; i < many; i++)
+		sleeps((uint32_t)(5 + i), SYS_futex)->thread_at = 0x2000 + i;
+	presents_runtimes(presents, (void *)&world);
+	step();
+	assert_int_equal(world.python_lists, 1);
+	assert_int_equal(world.python_questions, 2);
+	assert_int_equal(world.python_asked, many);
+	assert_int_equal(world.stacks, many);
+	assert_int_equal(world.stack.frame[0].at, many); /* each has its own */
+	step();						 /* all sleep on */
+	assert_int_equal(world.python_questions, 2);
+	world.threads[3].switches++;
+	step();
+	assert_int_equal(world.python_asked, many + 1);
+	assert_int_equal(world.stack.frame[0].at, 4);
+}
+
 /* --- waits ----------------------------------------------------------------------------------- */
 
 static enum ev_wait wait_in(uint64_t call, uint64_t argument0, uint64_t argument1)
@@ -568,6 +609,7 @@ int main(void)
 		TEST(a_stack_that_cannot_be_read_is_passed_over),
 		TEST(a_look_copies_few_stacks_and_the_next_comes_soon),
 		TEST(threads_of_python_are_read_by_their_frames),
+		TEST(frames_of_many_threads_are_asked_for_together),
 		TEST(a_wait_is_named_by_its_system_call),
 		TEST(a_wait_for_a_socket_names_its_other_end),
 		TEST(requests_that_came_in_where_it_listens_are_counted),
