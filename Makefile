@@ -338,11 +338,13 @@ san: $(B)/san/dbleak ## the whole program under ASan and UBSan
 TEST_EXTENT ?= part
 UNIT_ASAN   := $(if $(filter whole,$(TEST_EXTENT)),,quarantine_size_mb=16:malloc_context_size=8)
 # Those that take or wait the longest begin first, so that no processor is idle at the end.
-UNIT_LONG   := $(addprefix $(B)/unit/test_,keep watchdog forget wire_mysql wire_postgresql native)
+UNIT_LONG   := $(addprefix $(B)/unit/test_,watchdog keep objects forget publisher object_tasks exporter native \
+	       wire_mysql wire_postgresql)
 unit: export ASAN_OPTIONS := $(UNIT_ASAN)$(ASAN_OPTIONS:%=:%)
+# Half of a run waits for clocks, so two for each processor.
 unit: $(UNIT_BIN) ## unit tests under ASan and UBSan, without root; TEST_EXTENT=whole for long ones
 	$(Q)export TEST_EXTENT=$(TEST_EXTENT); printf '%s\n' $(UNIT_LONG) $(filter-out $(UNIT_LONG),$(UNIT_BIN)) | \
-		xargs -P "$$(nproc)" -I% sh -c '% >%.log 2>&1 || echo failed >>%.log; cat %.log; \
+		xargs -P "$$((2 * $$(nproc)))" -I% sh -c '% >%.log 2>&1 || echo failed >>%.log; cat %.log; \
 		! grep -qx failed %.log'
 
 # On the fast objects, not the checked ones: what is measured is what users run.

@@ -6,7 +6,7 @@
 #include "tests/unit/support/extent.h"
 #include "tests/unit/support/story.h"
 
-#define LIVES	  extent(1000000, 200000)
+#define LIVES	  extent(1000000, 120000)
 #define SOME	  40000
 #define EACH	  0.01	     /* seconds between two of them */
 #define ROOM	  (10 << 20) /* bytes: of a batch more or less */

@@ -6,7 +6,7 @@
 #include "tests/unit/support/extent.h"
 #include "tests/unit/support/story.h"
 
-#define TEXTS	  extent(1000000, 300000) /* more than has room */
+#define TEXTS	  extent(1000000, 200000) /* more than has room */
 #define STACKS	  extent(500000, 200000)  /* three times as many as have room */
 #define PROCESSES extent(100000, 75000)
 #define ROOM	  (64 << 20) /* bytes: the bounds of texts and places together */
