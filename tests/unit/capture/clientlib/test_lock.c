@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <fcntl.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,6 +19,20 @@
 #include "user/capture/clientlib/lock.h"
 #include "user/capture/clientlib/lock_state.h"
 #include "user/capture/kernel/kernel_client.h"
+
+static char proc_locks[256]; /* what /proc/locks says; "": the host's is read */
+
+/* Other files are those of the host. */
+FILE *fopen(const char *restrict path, const char *restrict mode)
+{
+	int fd;
+
+	(void)mode;
+	if (!strcmp(path, "/proc/locks") && *proc_locks)
+		return fmemopen(proc_locks, strlen(proc_locks), "r");
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? NULL : fdopen(fd, "r");
+}
 
 /* Of the kernel half nothing is asked here. */
 uint64_t kernel_client_start(struct kernel *k, uint32_t pid)
@@ -73,6 +88,7 @@ struct lock_fixture {
 	char folder[sizeof(FOLDER)], path[sizeof(FOLDER) + 16];
 	bool known;	       /* by somebody who knows more */
 	unsigned int reported; /* connections */
+	struct ev_connection last;
 	uint64_t ids;
 };
 
@@ -98,7 +114,12 @@ static bool own(void *context, uint32_t pid, uint64_t start_ns, const char *comm
 
 static void count(void *context, const struct ev_head *record)
 {
-	((struct lock_fixture *)context)->reported += record->kind == EV_CONNECTION;
+	struct lock_fixture *s = context;
+
+	if (record->kind != EV_CONNECTION)
+		return;
+	s->reported++;
+	s->last = *(const struct ev_connection *)record;
 }
 
 /* A file that this process has open, and holds locked. */
@@ -169,12 +190,160 @@ static void what_the_library_meets_later_keeps_its_id(void **state)
 	lock_fixture_close(&s, procfs);
 }
 
+/* --- sweeps ---------------------------------------------------------------------------------- */
+
+/* The next sweep meets a lock of that process on the file. */
+static void holds(const struct lock_fixture *s, pid_t pid)
+{
+	snprintf(proc_locks, sizeof(proc_locks),
+		 "1: POSIX  ADVISORY  WRITE %d %02x:%02x:%lu %llu %llu\n", pid, major(s->st.st_dev),
+		 minor(s->st.st_dev), (unsigned long)s->st.st_ino, PENDING_BYTE + 1,
+		 PENDING_BYTE + 1);
+}
+
+static void nobody_holds(void)
+{
+	strcpy(proc_locks, "1: FLOCK  ADVISORY  WRITE 1 00:19:1234 0 EOF\n");
+}
+
+struct swept {
+	struct lock_fixture s;
+	struct client_host host;
+	struct procfs *procfs;
+	int fd; /* the file is held open, as by whoever locks it */
+};
+
+static void swept_open(struct swept *w)
+{
+	*w = (struct swept){};
+	lock_fixture_open(&w->s, &w->procfs, &w->host);
+	w->fd = open(w->s.path, O_RDWR | O_CLOEXEC);
+	assert_true(w->fd >= 0);
+	holds(&w->s, getpid());
+}
+
+static void swept_close(struct swept *w)
+{
+	close(w->fd);
+	lock_fixture_close(&w->s, w->procfs);
+	proc_locks[0] = '\0';
+}
+
+static void a_lock_without_work_is_told_after_three_seconds(void **state)
+{
+	struct swept w;
+
+	(void)state;
+	swept_open(&w);
+	locks_sweep(w.s.locks, HELD_NS, &w.s.ids);
+	locks_sweep(w.s.locks, 2 * HELD_NS - 1, &w.s.ids);
+	assert_int_equal(w.s.reported, 0);
+	locks_sweep(w.s.locks, 2 * HELD_NS, &w.s.ids);
+	assert_int_equal(w.s.reported, 1);
+	assert_int_equal(w.s.last.status, EV_STATUS_TRANSACTION);
+	assert_int_equal(w.s.last.transaction_ns, HELD_NS); /* since it was still */
+	assert_int_equal(w.s.last.pid, getpid());
+	assert_int_equal(w.s.last.database, EV_DB_SQLITE);
+	locks_sweep(w.s.locks, 3 * HELD_NS, &w.s.ids);
+	assert_int_equal(w.s.reported, 1);
+	swept_close(&w);
+}
+
+static void work_on_the_file_ends_the_transaction(void **state)
+{
+	struct swept w;
+
+	(void)state;
+	swept_open(&w);
+	locks_sweep(w.s.locks, HELD_NS, &w.s.ids);
+	assert_int_equal(pwrite(w.fd, "x", 1, 0), 1);
+	assert_int_equal(futimens(w.fd, (const struct timespec[]){{5, 0}, {5, 0}}), 0);
+	locks_sweep(w.s.locks, 2 * HELD_NS, &w.s.ids); /* it begins anew */
+	assert_int_equal(w.s.reported, 0);
+	locks_sweep(w.s.locks, 3 * HELD_NS, &w.s.ids);
+	assert_int_equal(w.s.reported, 1);
+	assert_int_equal(futimens(w.fd, (const struct timespec[]){{6, 0}, {6, 0}}), 0);
+	locks_sweep(w.s.locks, 4 * HELD_NS, &w.s.ids);
+	assert_int_equal(w.s.reported, 2);
+	assert_int_equal(w.s.last.status, EV_STATUS_IDLE);
+	assert_int_equal(w.s.last.committed, 1);
+	assert_int_equal(w.s.last.transaction_ns, 0);
+	locks_sweep(w.s.locks, 5 * HELD_NS, &w.s.ids); /* the same connection */
+	assert_int_equal(w.s.reported, 3);
+	assert_int_equal(w.s.last.begun, 2);
+	assert_int_equal(w.s.ids, 1);
+	swept_close(&w);
+}
+
+/* /proc/locks may leave out a line while others come and go. */
+static void one_look_that_misses_a_lock_does_not_end_it(void **state)
+{
+	struct swept w;
+
+	(void)state;
+	swept_open(&w);
+	locks_sweep(w.s.locks, HELD_NS, &w.s.ids);
+	locks_sweep(w.s.locks, 2 * HELD_NS, &w.s.ids);
+	assert_int_equal(w.s.reported, 1);
+	nobody_holds();
+	locks_sweep(w.s.locks, 2 * HELD_NS + 1, &w.s.ids);
+	assert_int_equal(w.s.reported, 1);
+	locks_sweep(w.s.locks, 2 * HELD_NS + 2, &w.s.ids);
+	assert_int_equal(w.s.reported, 2);
+	assert_int_equal(w.s.last.status, EV_STATUS_IDLE);
+	assert_false(w.s.last.flags & EV_CONN_CLOSED); /* its process lives */
+	assert_int_equal(w.s.locks->holders.count, 1);
+	swept_close(&w);
+}
+
+static void a_holder_that_ended_is_told_closed_and_forgotten(void **state)
+{
+	struct swept w;
+
+	(void)state;
+	swept_open(&w);
+	locks_sweep(w.s.locks, HELD_NS, &w.s.ids);
+	locks_sweep(w.s.locks, 2 * HELD_NS, &w.s.ids);
+	assert_int_equal(w.s.reported, 1);
+	w.s.holder->ev.start_ns = 5; /* another process than runs now */
+	nobody_holds();
+	locks_sweep(w.s.locks, 3 * HELD_NS, &w.s.ids);
+	locks_sweep(w.s.locks, 4 * HELD_NS, &w.s.ids);
+	assert_int_equal(w.s.reported, 2);
+	assert_true(w.s.last.flags & EV_CONN_CLOSED);
+	assert_int_equal(w.s.last.abandoned, 1);
+	assert_int_equal(w.s.last.committed, 0);
+	assert_int_equal(w.s.locks->holders.count, 0);
+	swept_close(&w);
+}
+
+static void a_lock_that_was_never_told_is_forgotten_in_silence(void **state)
+{
+	struct swept w;
+
+	(void)state;
+	swept_open(&w);
+	locks_sweep(w.s.locks, HELD_NS, &w.s.ids);
+	nobody_holds();
+	locks_sweep(w.s.locks, 2 * HELD_NS, &w.s.ids);
+	assert_int_equal(w.s.locks->holders.count, 1);
+	locks_sweep(w.s.locks, 3 * HELD_NS, &w.s.ids);
+	assert_int_equal(w.s.locks->holders.count, 0);
+	assert_int_equal(w.s.reported, 0);
+	swept_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_writer_is_told_from_all_others),
 		cmocka_unit_test(what_the_library_tells_is_not_told_again),
 		cmocka_unit_test(what_the_library_meets_later_keeps_its_id),
+		cmocka_unit_test(a_lock_without_work_is_told_after_three_seconds),
+		cmocka_unit_test(work_on_the_file_ends_the_transaction),
+		cmocka_unit_test(one_look_that_misses_a_lock_does_not_end_it),
+		cmocka_unit_test(a_holder_that_ended_is_told_closed_and_forgotten),
+		cmocka_unit_test(a_lock_that_was_never_told_is_forgotten_in_silence),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
