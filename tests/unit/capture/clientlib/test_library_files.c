@@ -934,6 +934,8 @@ static void a_library_that_nobody_maps_loses_its_probes_once(void **state)
 	assert_int_equal(world.runtimes_gone, 1);
 	client_on_gone(clients, DEVICE, file.inode);
 	assert_int_equal(world.removed_later, 1);
+	assert_int_equal(world.told, 1);
+	assert_int_equal(clients->left, 1);
 	client_on_file(clients, &file); /* mapped again: probed again */
 	assert_int_equal(world.added, 2);
 	world.told = 0;
