@@ -231,10 +231,10 @@ void presents_runtimes(struct presents *p, const struct runtimes *runtimes)
 	world.present_runtimes = runtimes;
 }
 
-int clients_open(struct clients **out, struct kernel *kernel, const struct procfs *procfs,
-		 const struct client_host *host)
+int clients_open(struct clients **out, struct kernel *kernel, struct nursery *nursery,
+		 const struct procfs *procfs, const struct client_host *host)
 {
-	(void)kernel, (void)procfs;
+	(void)kernel, (void)nursery, (void)procfs;
 	world.clients = *host;
 	*out = (struct clients *)3;
 	return 0;

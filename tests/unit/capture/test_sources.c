@@ -286,6 +286,7 @@ LAST(growth_sweep, growth)
 	{                         \
 		called(#name, s); \
 	}
+ALONE(clients_end, clients)
 ALONE(clients_tell_libraries, clients)
 ALONE(presents_begin, presents)
 ALONE(presents_finish, presents)
@@ -520,9 +521,10 @@ static void at_the_end_stacks_are_waited_for_before_the_last_sweep(void **state)
 	(void)state;
 	sources_finish(&capture, world.now + 1500 * MS);
 	assert_int_equal(world.timeout, 1500);
-	assert_string_equal(world.calls, "presents_finish over readers_finish presents_tell "
-					 "heap_sweep library_heap_sweep collections_sweep "
-					 "growth_sweep ");
+	assert_string_equal(world.calls,
+			    "presents_finish over readers_finish presents_tell "
+			    "clients_end heap_sweep library_heap_sweep collections_sweep "
+			    "growth_sweep ");
 	assert_true(world.last);
 }
 

@@ -508,10 +508,10 @@ void runtimes_head_start(struct runtimes *r)
 	(void)r;
 }
 
-int sqlites_open(struct sqlites **out, struct kernel *kernel, const struct procfs *procfs,
-		 const struct client_host *h)
+int sqlites_open(struct sqlites **out, struct kernel *kernel, struct sizes *sizes,
+		 const struct procfs *procfs, const struct client_host *h)
 {
-	(void)out, (void)kernel, (void)procfs, (void)h;
+	(void)out, (void)kernel, (void)sizes, (void)procfs, (void)h;
 	return 0;
 }
 
@@ -520,10 +520,15 @@ void sqlites_close(struct sqlites *s)
 	(void)s;
 }
 
-int sizes_open(struct sizes **out, const struct client_host *h)
+int sizes_open(struct sizes **out, struct nursery *nursery, const struct client_host *h)
 {
-	(void)out, (void)h;
+	(void)out, (void)nursery, (void)h;
 	return 0;
+}
+
+void sizes_end(struct sizes *s)
+{
+	(void)s;
 }
 
 void sizes_close(struct sizes *s)
@@ -574,7 +579,7 @@ static bool keeps_for_host(void *context, uint64_t device, uint64_t inode)
 static void open_clients(void)
 {
 	clients_close(clients);
-	assert_int_equal(clients_open(&clients, NULL, NULL, &host), world.scan_err);
+	assert_int_equal(clients_open(&clients, NULL, NULL, NULL, &host), world.scan_err);
 }
 
 static int begin(void **state)

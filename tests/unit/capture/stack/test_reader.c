@@ -254,6 +254,26 @@ int objects_tasks(struct objects *o, const struct python_build *build,
 	return 6;
 }
 
+int objects_threads(struct objects *o, const struct python_row *row,
+		    const struct python_process *process, uint64_t runtime,
+		    struct python_thread *out, size_t most)
+{
+	(void)o, (void)process, (void)out, (void)most;
+	assert_non_null(row);
+	assert_int_equal(runtime, 8);
+	return world.reads;
+}
+
+int objects_thread_frames(struct objects *o, const struct python_row *row,
+			  const struct python_process *process, uint64_t runtime,
+			  const uint64_t *frames, size_t n, struct python_frames *out)
+{
+	(void)o, (void)process, (void)frames, (void)n, (void)out;
+	assert_non_null(row);
+	assert_int_equal(runtime, 8);
+	return world.reads;
+}
+
 uint64_t objects_unread(const struct objects *o)
 {
 	(void)o;
@@ -290,10 +310,11 @@ int nodes_read(struct nodes *n, const struct raw_stack *r, struct texts *t, stru
 	return world.reads;
 }
 
-int pythons_open(struct pythons **out)
+int pythons_open(struct pythons **out, struct objects *objects)
 {
 	int err = opens("pythons");
 
+	assert_non_null(objects);
 	*out = err ? NULL : (struct pythons *)5;
 	return err;
 }
@@ -301,12 +322,6 @@ int pythons_open(struct pythons **out)
 void pythons_close(struct pythons *p)
 {
 	closes("pythons", p);
-}
-
-void pythons_through(struct pythons *p, struct objects *objects)
-{
-	assert_non_null(p);
-	assert_non_null(objects);
 }
 
 int python_read(struct pythons *p, const struct python_build *build, const struct raw_stack *r,
@@ -674,6 +689,21 @@ static void a_caller_that_nobody_can_ask_for_is_left_without_names(void **state)
 	assert_int_equal(world.named_frames, 0);
 }
 
+static void threads_that_a_worker_could_not_read_are_a_gap(void **state)
+{
+	static const struct python_build build;
+	const struct python_process process = {START, PID};
+
+	(void)state;
+	world.unread = true;
+	world.reads = -EBUSY; /* soon again */
+	assert_int_equal(readers_threads(readers, &build, &process, 8, NULL, 0), -EBUSY);
+	assert_int_equal(world.gaps, 0);
+	world.reads = -EIO;
+	assert_int_equal(readers_thread_frames(readers, &build, &process, 8, NULL, 0, NULL), -EIO);
+	assert_int_equal(world.gaps, 1);
+}
+
 static void a_process_that_is_met_gets_workers_ready(void **state)
 {
 	uint32_t dropped = 0;
@@ -709,6 +739,7 @@ int main(void)
 		CASE(an_interpreter_says_nothing_by_its_caller),
 		CASE(later_stacks_of_a_site_count_while_it_leaks),
 		CASE(a_caller_that_nobody_can_ask_for_is_left_without_names),
+		CASE(threads_that_a_worker_could_not_read_are_a_gap),
 		CASE(a_process_that_is_met_gets_workers_ready),
 	};
 
