@@ -30,7 +30,7 @@ struct serving {
 	struct publisher *publisher;
 	struct metrics_totals *totals; /* of the thread that writes pages */
 	struct listen_address address;
-	struct token token;
+	struct access_token token;
 	_Atomic uint64_t moved_ms; /* when the watch went on; 0: it has not begun */
 };
 
@@ -143,7 +143,7 @@ static int write_health(FILE *out, void *context)
 	return -EAGAIN;
 }
 
-static const struct page pages[] = {
+static const struct served_page pages[] = {
 	{"/metrics", "application/openmetrics-text; version=1.0.0; charset=utf-8",
 	 .accepted = "application/openmetrics-text", .write = write_open},
 	{"/metrics", "text/plain; version=0.0.4; charset=utf-8", .write = write_plain},

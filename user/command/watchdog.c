@@ -48,7 +48,7 @@ static void say(const char *text)
 		(void)!write(STDERR_FILENO, from, strlen(from));
 }
 
-static void leave(const struct watchdog *w)
+static void watchdog_leave(const struct watchdog *w)
 {
 	if (w->host.leave)
 		w->host.leave();
@@ -56,7 +56,7 @@ static void leave(const struct watchdog *w)
 
 static void end_now(const struct watchdog *w, const char *why)
 {
-	leave(w);
+	watchdog_leave(w);
 	say(why);
 	_exit(2);
 }
@@ -123,7 +123,7 @@ static void *watchdog_report(void *context)
 {
 	struct late *l = context;
 
-	leave(l->w);
+	watchdog_leave(l->w);
 	l->w->host.report(l->w->host.context, l->at.pid, l->at.what);
 	end_now(l->w, "cannot make the report: the main thread does not come back");
 	return NULL;

@@ -15,45 +15,45 @@ static const char *const installed[] = {"/site-packages/", "/dist-packages/", "/
 					"/lib/ruby/",	   "/usr/share/",     "<frozen"};
 
 /* A part of a longer text. */
-struct part {
+struct name_part {
 	const char *text;
 	size_t length;
 };
 
-static bool part_begins(struct part p, const char *with)
+static bool part_begins(struct name_part p, const char *with)
 {
 	return p.length >= strlen(with) && !strncmp(p.text, with, strlen(with));
 }
 
-static bool part_ends(struct part p, const char *with)
+static bool part_ends(struct name_part p, const char *with)
 {
 	size_t n = strlen(with);
 
 	return p.length >= n && !strncmp(p.text + p.length - n, with, n);
 }
 
-static struct part base_part(const char *path)
+static struct name_part base_part(const char *path)
 {
 	const char *slash = path ? strrchr(path, '/') : NULL;
 	const char *base = slash ? slash + 1 : path ? path : "";
 
-	return (struct part){base, strlen(base)};
+	return (struct name_part){base, strlen(base)};
 }
 
 /* What stands before the first of these words, or all. */
-static struct part part_before(struct part p, const char *word)
+static struct name_part part_before(struct name_part p, const char *word)
 {
 	for (size_t i = 0; i + strlen(word) <= p.length; i++)
 		if (!strncmp(p.text + i, word, strlen(word)))
-			return (struct part){p.text, i};
+			return (struct name_part){p.text, i};
 	return p;
 }
 
 /* The name of a function without its arguments, and without the functions inside it: "TestX.test_y"
  * of "TestX.test_y.<locals>.helper", "shop.TestPay" of "shop.TestPay.func1". */
-static struct part function_part(const char *function)
+static struct name_part function_part(const char *function)
 {
-	struct part p = {function ? function : "", function ? strlen(function) : 0};
+	struct name_part p = {function ? function : "", function ? strlen(function) : 0};
 
 	p = part_before(p, "(");
 	p = part_before(p, ".<locals>");
@@ -64,18 +64,18 @@ static struct part function_part(const char *function)
 }
 
 /* The last component of a name such as a.b.C::d or A->b. */
-static struct part last_part(struct part p)
+static struct name_part last_part(struct name_part p)
 {
 	for (size_t i = p.length; i-- > 0;)
 		if (strchr(".:>#/\\ ", p.text[i]))
-			return (struct part){p.text + i + 1, p.length - i - 1};
+			return (struct name_part){p.text + i + 1, p.length - i - 1};
 	return p;
 }
 
 /* The component before it. */
-static struct part class_part(struct part p)
+static struct name_part class_part(struct name_part p)
 {
-	struct part last = last_part(p), rest = {p.text, p.length - last.length};
+	struct name_part last = last_part(p), rest = {p.text, p.length - last.length};
 
 	while (rest.length && strchr(".:>-#/\\ ", rest.text[rest.length - 1]))
 		rest.length--;
@@ -83,7 +83,7 @@ static struct part class_part(struct part p)
 }
 
 /* "test" and then not a small letter: testament is none. */
-static bool begins_with_test(struct part p, const char *test)
+static bool begins_with_test(struct name_part p, const char *test)
 {
 	size_t n = strlen(test);
 
@@ -91,7 +91,7 @@ static bool begins_with_test(struct part p, const char *test)
 }
 
 /* OrderIT is a test of JUnit, EXIT is none. */
-static bool is_test_class(struct part p)
+static bool is_test_class(struct name_part p)
 {
 	return begins_with_test(p, "Test") || part_ends(p, "Test") || part_ends(p, "Tests") ||
 	       part_ends(p, "TestCase") ||
@@ -99,16 +99,16 @@ static bool is_test_class(struct part p)
 }
 
 /* Rust keeps tests in a module of that name. */
-static bool is_in_tests(struct part function)
+static bool is_in_tests(struct name_part function)
 {
-	struct part module = class_part(function);
+	struct name_part module = class_part(function);
 
 	return module.length == strlen("tests") && part_begins(module, "tests");
 }
 
 static bool is_test_function(const struct frame_view *f)
 {
-	struct part function = function_part(f->function), name = last_part(function);
+	struct name_part function = function_part(f->function), name = last_part(function);
 
 	switch (f->language) {
 	case EV_LANG_GO:
@@ -135,7 +135,7 @@ static bool is_test_file(const struct frame_view *f)
 		"_test.py",  "_test.go",  "_spec.rb",  "_test.rb",  "_test.exs", ".test.js",
 		".spec.js",  ".test.ts",  ".spec.ts",  ".test.mjs", ".spec.mjs", ".test.cjs",
 		".spec.cjs", ".test.tsx", ".test.jsx", "Test.php",  "Test.java"};
-	struct part base = base_part(f->file);
+	struct name_part base = base_part(f->file);
 
 	if (part_begins(base, "test_"))
 		return true;
@@ -153,7 +153,7 @@ static bool is_installed(const struct frame_view *f)
 	return false;
 }
 
-static int shown(struct part p)
+static int shown(struct name_part p)
 {
 	return (int)(p.length < PART_MOST ? p.length : PART_MOST);
 }
@@ -161,8 +161,8 @@ static int shown(struct part p)
 /* "test_orders.py::TestPay::test_card": file, class, function. */
 static const char *name_of(struct arena *a, const struct frame_view *f)
 {
-	struct part file = base_part(f->file), function = function_part(f->function);
-	struct part name = last_part(function), class = class_part(function);
+	struct name_part file = base_part(f->file), function = function_part(f->function);
+	struct name_part name = last_part(function), class = class_part(function);
 	bool in_class = class.length && is_test_class(class) && f->language != EV_LANG_GO;
 
 	return arena_format(a, "%.*s%s%.*s%s%.*s", shown(file), file.text, file.length ? "::" : "",
@@ -173,7 +173,7 @@ static const char *name_of(struct arena *a, const struct frame_view *f)
 /* A file of tests whose functions have no such names: its first line on the stack says more. */
 static const char *name_of_file(struct arena *a, const struct frame_view *f)
 {
-	struct part file = base_part(f->file), name = last_part(function_part(f->function));
+	struct name_part file = base_part(f->file), name = last_part(function_part(f->function));
 
 	if (name.length && *name.text != '<' && f->language != EV_LANG_JAVASCRIPT)
 		return name_of(a, f);

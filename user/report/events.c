@@ -21,7 +21,7 @@ struct events {
 };
 
 /* One step: where its lines go, and of which view they are. */
-struct telling {
+struct event_telling {
 	struct events *events;
 	const struct report_view *view;
 	FILE *out;
@@ -72,7 +72,7 @@ static json_t *line_time(const struct report_view *v)
 }
 
 /* Writes a line: its head, and the keys of body, which it takes over. */
-static int tell_line(const struct telling *t, const char *type, json_t *body)
+static int tell_line(const struct event_telling *t, const char *type, json_t *body)
 {
 	const struct json_pair head[] = {
 		{"schema", json_text("dbleak.events/1")},
@@ -216,7 +216,7 @@ static int tell_gap(void *context, const struct gap_view *gap)
 
 /* --- begin, heartbeat, end ---------------------------------------------------------------- */
 
-static int tell_begin(const struct telling *t)
+static int tell_begin(const struct event_telling *t)
 {
 	const struct json_pair pairs[] = {
 		{"window", json_window(t->view)},
@@ -227,12 +227,12 @@ static int tell_begin(const struct telling *t)
 	return tell_line(t, "begin", json_object_of(pairs, COUNT(pairs)));
 }
 
-static json_t *open_findings(const struct telling *t)
+static json_t *open_findings(const struct event_telling *t)
 {
 	return json_count(changes_open_findings(t->events->changes));
 }
 
-static int tell_heartbeat(const struct telling *t)
+static int tell_heartbeat(const struct event_telling *t)
 {
 	const struct json_pair pairs[] = {
 		{"processes", json_count(t->view->process_count)},
@@ -244,7 +244,7 @@ static int tell_heartbeat(const struct telling *t)
 	return tell_line(t, "heartbeat", json_object_of(pairs, COUNT(pairs)));
 }
 
-static int tell_end(const struct telling *t)
+static int tell_end(const struct event_telling *t)
 {
 	const struct json_pair pairs[] = {
 		{"window", json_window(t->view)}, {"summary", json_summary(t->view)},
@@ -255,7 +255,7 @@ static int tell_end(const struct telling *t)
 	return tell_line(t, "end", json_object_of(pairs, COUNT(pairs)));
 }
 
-static int tell_changes(struct telling *t)
+static int tell_changes(struct event_telling *t)
 {
 	const struct change_sink sink = {
 		.process = tell_process, .finding = tell_finding, .gap = tell_gap, .context = t};
@@ -267,7 +267,7 @@ static int tell_changes(struct telling *t)
 
 int events_step(struct events *e, const struct report_view *v, FILE *out)
 {
-	struct telling t = {e, v, out};
+	struct event_telling t = {e, v, out};
 	int err = tell_changes(&t);
 
 	if (!err && v->seconds - e->last_seconds >= HEARTBEAT_SECONDS)
@@ -277,7 +277,7 @@ int events_step(struct events *e, const struct report_view *v, FILE *out)
 
 int events_end(struct events *e, const struct report_view *v, FILE *out)
 {
-	struct telling t = {e, v, out};
+	struct event_telling t = {e, v, out};
 	int err = tell_changes(&t);
 
 	return err ? err : tell_end(&t);

@@ -294,7 +294,7 @@ static const struct frame_view *site_of(const struct page_stack *s)
 	return s->life ? s->life->site : s->held->site;
 }
 
-static const struct frame_view *frame_of(const struct page_stack *s, size_t i)
+static const struct frame_view *data_frame(const struct page_stack *s, size_t i)
 {
 	return s->life ? s->life->frames[i] : &s->held->stack[i];
 }
@@ -304,11 +304,11 @@ static void put_stack(struct html_data *d, const struct page_stack *s)
 	long site = -1;
 
 	for (size_t i = 0; i < frames_of(s) && site < 0; i++)
-		if (site_of(s) && frame_of(s, i) == site_of(s))
+		if (site_of(s) && data_frame(s, i) == site_of(s))
 			site = (long)i;
 	fprintf(d->out, ",[%ld", site);
 	for (size_t i = 0; i < frames_of(s); i++)
-		fprintf(d->out, ",%zu", frame_index(d, frame_of(s, i)));
+		fprintf(d->out, ",%zu", frame_index(d, data_frame(s, i)));
 	fputc(']', d->out);
 }
 

@@ -44,7 +44,7 @@ static uint64_t at_exit_of(const struct process_view *p)
 }
 
 /* A name, and how many processes bear it. */
-struct name {
+struct shared_name {
 	const struct process_view *first;
 	size_t count;
 };
@@ -55,7 +55,7 @@ static bool same_name(const struct process_view *a, const struct process_view *b
 }
 
 /* Returns how many names were found, at most `room`. */
-static size_t collect_names(const struct report_view *v, struct name *names, size_t room)
+static size_t collect_names(const struct report_view *v, struct shared_name *names, size_t room)
 {
 	size_t used = 0, at;
 
@@ -69,21 +69,22 @@ static size_t collect_names(const struct report_view *v, struct name *names, siz
 		if (at == room)
 			continue;
 		if (at == used)
-			names[used++] = (struct name){p, 0};
+			names[used++] = (struct shared_name){p, 0};
 		names[at].count++;
 	}
 	return used;
 }
 
 /* "3 x gunicorn shop:app" */
-static void words_many(struct words *w, const struct name *name)
+static void words_many(struct words *w, const struct shared_name *name)
 {
 	words_add(w, "%zu x %s", name->count, name->first->comm ? name->first->comm : "?");
 	words_service(w, name->first);
 	words_add(w, "%s", role_of(name->first));
 }
 
-static void words_names(struct words *w, const struct name *names, size_t used, size_t processes)
+static void words_names(struct words *w, const struct shared_name *names, size_t used,
+			size_t processes)
 {
 	for (size_t i = 0; i < used; i++) {
 		words_add(w, i ? ", " : ": ");
@@ -138,7 +139,7 @@ static void words_ended_earlier(struct words *w, const struct report_view *v)
 
 static void print_without_leak(struct page *page, const struct report_view *v)
 {
-	struct name names[NAMES_SHOWN];
+	struct shared_name names[NAMES_SHOWN];
 	uint64_t connections = 0, at_exit = 0;
 	struct words w = {0};
 	size_t processes = 0;

@@ -37,13 +37,13 @@ static bool is_same_server(const struct finding_view *a, const struct finding_vi
 	return a->database == b->database && !strcmp(a->server, b->server);
 }
 
-static void add(struct server_fill *s, const struct finding_view *f)
+static void fill_add(struct server_fill *s, const struct finding_view *f)
 {
 	s->open += f->open;
 	s->per_minute += f->growth_per_minute;
 }
 
-static struct server_fill end(struct server_fill s)
+static struct server_fill fill_end(struct server_fill s)
 {
 	if (!s.first)
 		return s;
@@ -62,8 +62,8 @@ static struct server_fill fill_like(const struct process_view *const *guilty, si
 		for (size_t j = 0; j < guilty[i]->finding_count; j++)
 			if (fills_server(guilty[i], &guilty[i]->findings[j]) &&
 			    is_same_server(&guilty[i]->findings[j], first))
-				add(&s, &guilty[i]->findings[j]);
-	return end(s);
+				fill_add(&s, &guilty[i]->findings[j]);
+	return fill_end(s);
 }
 
 /* The first finding of each server, of SERVERS_MOST at most.  Returns how many there are. */
@@ -107,9 +107,9 @@ struct server_fill server_fill_by(const struct process_view *p, const struct fin
 
 	if (fills_server(p, f)) {
 		s.first = f;
-		add(&s, f);
+		fill_add(&s, f);
 	}
-	return end(s);
+	return fill_end(s);
 }
 
 double server_seconds(const struct process_view *p)

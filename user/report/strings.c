@@ -23,7 +23,7 @@ static uint64_t hash_of(const char *text, size_t length)
 }
 
 /* The most that a text takes on the page. */
-static size_t size_of(const char *text, size_t length)
+static size_t strings_size(const char *text, size_t length)
 {
 	size_t n = 3;
 
@@ -73,7 +73,7 @@ size_t strings_add(struct strings *s, const char *text, size_t length)
 	number = strings_find(s, text, length, &key);
 	if (number)
 		return number;
-	size = size_of(text, length);
+	size = strings_size(text, length);
 	if (s->bytes + size > STRINGS_BYTES) {
 		s->refused++;
 		return 0;

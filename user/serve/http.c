@@ -94,7 +94,7 @@ static void forget_page(struct kept_page *k)
 	*k = (struct kept_page){};
 }
 
-static void keep_page(struct http *h, struct kept_page *k, const struct page *page,
+static void keep_page(struct http *h, struct kept_page *k, const struct served_page *page,
 		      struct feed_page *fed)
 {
 	unsigned int fresh = page->fresh_ms > h->setup->fresh_ms ? page->fresh_ms
@@ -113,7 +113,8 @@ static void keep_page(struct http *h, struct kept_page *k, const struct page *pa
 	k->until_ms = clock_monotonic_ms() + (fed->error ? RETRY_MS : fresh);
 }
 
-static enum MHD_Result tell_page(struct http *h, struct MHD_Connection *c, const struct page *page)
+static enum MHD_Result tell_page(struct http *h, struct MHD_Connection *c,
+				 const struct served_page *page)
 {
 	size_t index = (size_t)(page - h->setup->table->pages);
 	struct kept_page *k = &h->kept[index];
@@ -139,13 +140,13 @@ static const char *header(struct MHD_Connection *c, const char *name)
 }
 
 /* Answers before any body is read, so that none is taken in. */
-static enum MHD_Result answer(void *context, struct MHD_Connection *c, const char *url,
-			      const char *method, const char *version, const char *upload,
-			      size_t *upload_size, void **request)
+static enum MHD_Result http_answer(void *context, struct MHD_Connection *c, const char *url,
+				   const char *method, const char *version, const char *upload,
+				   size_t *upload_size, void **request)
 {
 	struct http *h = context;
 	const struct http_setup *s = h->setup;
-	const struct page *page;
+	const struct served_page *page;
 
 	(void)version;
 	(void)upload;
@@ -198,10 +199,10 @@ static struct MHD_Daemon *start(struct http *h)
 				      : CONNECTIONS_IP;
 
 	return MHD_start_daemon(
-		MHD_USE_EPOLL, 0, NULL, NULL, answer, h, MHD_OPTION_EXTERNAL_LOGGER, say_nothing,
-		NULL, MHD_OPTION_LISTEN_SOCKET, h->setup->listening, MHD_OPTION_CONNECTION_LIMIT,
-		CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT, of_one,
-		MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		MHD_USE_EPOLL, 0, NULL, NULL, http_answer, h, MHD_OPTION_EXTERNAL_LOGGER,
+		say_nothing, NULL, MHD_OPTION_LISTEN_SOCKET, h->setup->listening,
+		MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+		of_one, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		(size_t)MEMORY_MOST, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_CONNECTION,
 		note_guest, h, MHD_OPTION_END);
 }

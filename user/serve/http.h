@@ -13,7 +13,7 @@
 struct http_setup {
 	const struct listen_address *address;
 	const struct page_table *table;
-	const struct token *token;
+	const struct access_token *token;
 	int listening, wire;
 	unsigned int fresh_ms; /* a page is told again for so long, before a new one is asked for */
 	int (*confine)(void);  /* gives up all rights but to accept; 0 or -errno */

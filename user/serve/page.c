@@ -6,10 +6,11 @@
 
 #include <string.h>
 
-const struct page *page_find(const struct page_table *t, const char *path, const char *accept)
+const struct served_page *page_find(const struct page_table *t, const char *path,
+				    const char *accept)
 {
 	for (size_t i = 0; i < t->count; i++) {
-		const struct page *p = &t->pages[i];
+		const struct served_page *p = &t->pages[i];
 
 		if (strcmp(p->path, path) != 0)
 			continue;

@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 /* Of several pages with one path the first counts that the reader accepts. */
-struct page {
+struct served_page {
 	const char *path, *type; /* the path begins with a slash; the type is that of HTTP */
 	const char *accepted;	 /* only for readers that accept this type; NULL: for all */
 	const char *policy;    /* Content-Security-Policy; NULL: nothing may be loaded; "": none */
@@ -21,13 +21,14 @@ struct page {
 };
 
 struct page_table {
-	const struct page *pages;
+	const struct served_page *pages;
 	size_t count;
 };
 
 #define PAGES_MOST 16
 
 /* The page for a path and an Accept header (NULL: there is none); NULL: there is none. */
-const struct page *page_find(const struct page_table *t, const char *path, const char *accept);
+const struct served_page *page_find(const struct page_table *t, const char *path,
+				    const char *accept);
 
 #endif

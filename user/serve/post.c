@@ -63,7 +63,7 @@ static bool send_whole(int to, const char *text, size_t length)
 	return true;
 }
 
-static int read_status(int from)
+static int read_http_status(int from)
 {
 	char line[STATUS_SIZE + 1] = "";
 	size_t have = 0;
@@ -107,7 +107,7 @@ static int post_over(int to, const struct export_target *t, const char *body, si
 		return errno == EINPROGRESS ? -ETIMEDOUT : -errno;
 	if (!send_whole(to, head, (size_t)n) || !send_whole(to, body, length))
 		return errno == EAGAIN ? -ETIMEDOUT : -errno;
-	return read_status(to);
+	return read_http_status(to);
 }
 
 static int post_once(const struct export_target *t, const char *body, size_t length)

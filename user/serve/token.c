@@ -21,7 +21,7 @@ static const char *token_check(const char *text, size_t length)
 	return NULL;
 }
 
-static const char *token_read(struct token *t, int fd)
+static const char *token_read(struct access_token *t, int fd)
 {
 	char text[TOKEN_MOST + 2];
 	struct stat s;
@@ -46,7 +46,7 @@ static const char *token_read(struct token *t, int fd)
 	return token_check(t->text, t->length);
 }
 
-const char *token_load(struct token *t, const char *path)
+const char *token_load(struct access_token *t, const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	const char *why;
@@ -59,7 +59,7 @@ const char *token_load(struct token *t, const char *path)
 }
 
 /* Takes as long as the given text is, whatever the secret. */
-static bool is_same(const struct token *t, const char *text)
+static bool token_is_same(const struct access_token *t, const char *text)
 {
 	size_t length = strlen(text);
 	unsigned int differ = length != t->length;
@@ -69,7 +69,7 @@ static bool is_same(const struct token *t, const char *text)
 	return !differ;
 }
 
-bool token_is_in(const struct token *t, const char *header)
+bool token_is_in(const struct access_token *t, const char *header)
 {
 	static const char scheme[] = "Bearer ";
 
@@ -77,5 +77,5 @@ bool token_is_in(const struct token *t, const char *header)
 		return true;
 	if (!header || strncasecmp(header, scheme, sizeof(scheme) - 1) != 0)
 		return false;
-	return is_same(t, header + sizeof(scheme) - 1);
+	return token_is_same(t, header + sizeof(scheme) - 1);
 }

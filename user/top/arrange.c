@@ -126,7 +126,7 @@ void arrange_sort(struct top_rows *r, enum top_sort sort, bool reversed)
 }
 
 /* Rows of a tree, in their new order. */
-struct growing {
+struct growing_row {
 	const struct top_rows *from;
 	size_t *child, *sibling; /* number + 1 of the first one below, and of the next beside */
 	struct top_row *to;
@@ -134,7 +134,7 @@ struct growing {
 };
 
 /* Without recursion: a hostile ancestry may be deep.  up: where to go on above. */
-static void grow(struct growing *g, size_t root, size_t *up)
+static void grow(struct growing_row *g, size_t root, size_t *up)
 {
 	size_t at = root + 1;
 	unsigned int depth = 0;
@@ -173,7 +173,7 @@ static size_t parent_of(const struct top_rows *r, const struct table *pids, size
 	return at - 1;
 }
 
-static int grow_all(struct growing *g, const struct table *pids)
+static int grow_all(struct growing_row *g, const struct table *pids)
 {
 	const struct top_rows *r = g->from;
 	size_t *up = calloc(r->count + 1, sizeof(*up));
@@ -196,7 +196,7 @@ static int grow_all(struct growing *g, const struct table *pids)
 
 int arrange_tree(struct top_rows *r)
 {
-	struct growing g = {.from = r};
+	struct growing_row g = {.from = r};
 	struct table pids = {};
 	int err = 0;
 

@@ -33,7 +33,7 @@ void display_free(struct display *d)
 }
 
 /* The rows as chosen now. */
-static int arrange(struct display *d)
+static int display_arrange(struct display *d)
 {
 	struct top_state *s = &d->state;
 	int err;
@@ -68,13 +68,13 @@ int display_take(struct display *d, struct report_view *v)
 	view_close(d->view);
 	d->view = v;
 	d->order = order;
-	return arrange(d);
+	return display_arrange(d);
 }
 
 int display_key(struct display *d, uint32_t key)
 {
 	top_key_take(&d->state, &d->rows, d->page_rows, key);
-	return arrange(d);
+	return display_arrange(d);
 }
 
 /*

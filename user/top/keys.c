@@ -89,7 +89,7 @@ static void enter(struct top_state *s, const struct top_rows *rows)
 }
 
 /* Back by one step: out of a row that was entered, then the filter goes. */
-static void leave(struct top_state *s)
+static void leave_view(struct top_state *s)
 {
 	if (s->within) {
 		s->by = s->within_by;
@@ -231,7 +231,7 @@ static void key_in_list(struct top_state *s, const struct top_rows *rows, uint32
 	case TOP_KEY_ESCAPE:
 	case TOP_KEY_LEFT:
 	case TOP_KEY_BACKSPACE:
-		leave(s);
+		leave_view(s);
 		break;
 	default:
 		key_chooses(s, key);

@@ -10,7 +10,7 @@
 
 #define RATE_LOOKS 10 /* a rate over fewer would jump, over more it would be late */
 
-struct trend {
+struct trend_row {
 	uint64_t first, last; /* numbers of the looks that named it */
 	uint64_t counts[TREND_LOOKS], totals[TREND_LOOKS];
 };
@@ -27,9 +27,9 @@ void trends_begin(struct trends *t, double seconds)
 	t->looks++;
 }
 
-static struct trend *trend_add(struct trends *t, uint64_t key)
+static struct trend_row *trend_add(struct trends *t, uint64_t key)
 {
-	struct trend *row = t->rows.count < TREND_ROWS ? calloc(1, sizeof(*row)) : NULL;
+	struct trend_row *row = t->rows.count < TREND_ROWS ? calloc(1, sizeof(*row)) : NULL;
 
 	if (!row)
 		return NULL;
@@ -47,7 +47,7 @@ static uint64_t sum_known(uint64_t a, uint64_t b)
 
 void trends_add(struct trends *t, uint64_t key, uint64_t count, uint64_t total)
 {
-	struct trend *row = table_get(&t->rows, (struct table_key){.a = key});
+	struct trend_row *row = table_get(&t->rows, (struct table_key){.a = key});
 	size_t at = (t->looks - 1) % TREND_LOOKS;
 
 	if (!row)
@@ -70,7 +70,7 @@ void trends_end(struct trends *t)
 	const struct table_slot *slot;
 
 	while ((slot = table_walk_next(&walk))) {
-		const struct trend *row = slot->value;
+		const struct trend_row *row = slot->value;
 
 		if (row->last != t->looks)
 			free(table_walk_remove(&walk));
@@ -78,14 +78,14 @@ void trends_end(struct trends *t)
 }
 
 /* What was opened until a look: nothing before the row was there. */
-static uint64_t total_at(const struct trend *row, uint64_t look)
+static uint64_t total_at(const struct trend_row *row, uint64_t look)
 {
 	return look < row->first ? 0 : row->totals[(look - 1) % TREND_LOOKS];
 }
 
 double trends_rate(const struct trends *t, uint64_t key)
 {
-	const struct trend *row = table_get(&t->rows, (struct table_key){.a = key});
+	const struct trend_row *row = table_get(&t->rows, (struct table_key){.a = key});
 	uint64_t from = t->looks > RATE_LOOKS ? t->looks - RATE_LOOKS : 1;
 	uint64_t now, before;
 	double seconds;
@@ -106,7 +106,7 @@ double trends_rate(const struct trends *t, uint64_t key)
 
 size_t trends_counts(const struct trends *t, uint64_t key, uint64_t *counts, size_t most)
 {
-	const struct trend *row = table_get(&t->rows, (struct table_key){.a = key});
+	const struct trend_row *row = table_get(&t->rows, (struct table_key){.a = key});
 	uint64_t have = row ? t->looks - row->first + 1 : 0;
 
 	if (have > TREND_LOOKS)

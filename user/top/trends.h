@@ -17,7 +17,7 @@
 
 /* Zeroed is empty. */
 struct trends {
-	struct table rows;	     /* key -> struct trend */
+	struct table rows;	     /* key -> struct trend_row */
 	double seconds[TREND_LOOKS]; /* of each look, since the watch began */
 	uint64_t looks;		     /* so far */
 };

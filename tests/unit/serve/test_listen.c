@@ -142,7 +142,7 @@ static void no_file_is_replaced_by_a_socket(void **state)
 
 /* --- tokens ------------------------------------------------------------------------------- */
 
-static const char *load(struct token *t, const char *text, mode_t mode)
+static const char *load(struct access_token *t, const char *text, mode_t mode)
 {
 	unlink(tree_path("token")); /* the last one may be closed to its owner, too */
 	tree_file("token", text);
@@ -154,7 +154,7 @@ static const char *load(struct token *t, const char *text, mode_t mode)
 static void a_token_file_is_private_and_holds_one_line(void **state)
 {
 	char large[TOKEN_MOST + 2];
-	struct token t;
+	struct access_token t;
 
 	(void)state;
 	memset(large, 'a', sizeof(large) - 1);
@@ -186,7 +186,7 @@ static void only_the_whole_token_is_right(void **state)
 					    "Bearer  0123456789abcdef",
 					    "Basic 0123456789abcdef",
 					    "0123456789abcdef"};
-	struct token t, none = {};
+	struct access_token t, none = {};
 
 	(void)state;
 	assert_null(load(&t, "0123456789abcdef\n", 0600));
@@ -202,9 +202,9 @@ static void only_the_whole_token_is_right(void **state)
 
 static void a_page_is_chosen_by_path_and_by_what_is_accepted(void **state)
 {
-	static const struct page pages[] = {{"/a", "new", .accepted = "application/new"},
-					    {"/a", "old", .accepted = NULL},
-					    {"/b", "only", .accepted = NULL}};
+	static const struct served_page pages[] = {{"/a", "new", .accepted = "application/new"},
+						   {"/a", "old", .accepted = NULL},
+						   {"/b", "only", .accepted = NULL}};
 	const struct page_table t = {pages, 3};
 
 	(void)state;

@@ -47,7 +47,7 @@ static int write_nothing(FILE *out, void *context)
 	return -EAGAIN;
 }
 
-static const struct page pages[] = {
+static const struct served_page pages[] = {
 	{"/count", "text/new", .accepted = "text/new", .write = write_count},
 	{"/count", "text/plain", .write = write_count},
 	{"/large", "text/plain", .write = write_large},
@@ -63,7 +63,7 @@ static uint16_t port;
 
 static void begin_with(const char *secret, unsigned int fresh_ms)
 {
-	struct token token = {.length = strlen(secret)};
+	struct access_token token = {.length = strlen(secret)};
 	struct http_setup setup = {
 		.address = &address, .table = &table, .token = &token, .fresh_ms = fresh_ms};
 

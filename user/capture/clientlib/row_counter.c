@@ -130,7 +130,8 @@ static bool row_counter_take(struct match *m, const struct counter_instruction *
 }
 
 /* Whether all four steps begin with this instruction. */
-static bool begins(const ZydisDecoder *decoder, const uint8_t *code, size_t n, uint32_t *offset)
+static bool counter_begins(const ZydisDecoder *decoder, const uint8_t *code, size_t n,
+			   uint32_t *offset)
 {
 	struct match m = {.stage = LOADED};
 	struct counter_instruction in;
@@ -166,7 +167,7 @@ int row_counter_find(const uint8_t *code, size_t n, uint32_t *offset)
 		if (!is_or_one(code + at))
 			continue;
 		for (size_t back = 1; back <= BACK_MOST && back <= at; back++) {
-			if (!begins(&decoder, code + at - back, n - at + back, &here))
+			if (!counter_begins(&decoder, code + at - back, n - at + back, &here))
 				continue;
 			if (found && found != here)
 				return -EEXIST;

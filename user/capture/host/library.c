@@ -195,7 +195,7 @@ static void tell_mapping(struct libraries *l, const struct code_file *file,
 /* Makes the file's last mapping the witness, unless one is known. */
 static void note_witness(struct libraries *l, const struct code_file *file)
 {
-	struct held *h = file->held ? table_get(&l->held, file->reported) : NULL;
+	struct held_file *h = file->held ? table_get(&l->held, file->reported) : NULL;
 
 	if (!h || h->pid)
 		return;
@@ -461,7 +461,7 @@ void libraries_on_gone(struct libraries *l, library_gone_fn fn)
 int libraries_hold(struct libraries *l, uint64_t device, uint64_t inode)
 {
 	struct code_file *file = library_known_file(l, device, inode);
-	struct held *h;
+	struct held_file *h;
 
 	if (!file)
 		return -ENOENT;
@@ -549,7 +549,7 @@ static void forget_file(struct libraries *l, struct table_key reported)
 }
 
 /* Does the witness still map the file there? */
-static bool is_witness(struct libraries *l, const struct held *h)
+static bool is_witness(struct libraries *l, const struct held_file *h)
 {
 	struct sighting s = {.pid = h->pid, .start = h->start, .end = h->end};
 	struct identity id;
@@ -570,7 +570,7 @@ int library_look_at_held(struct libraries *l)
 		return 0;
 	l->look_at = now + LOOK_NS;
 	for (size_t at = 0; !err && (slot = table_next(&l->held, &at));) {
-		struct held *h = slot->value;
+		struct held_file *h = slot->value;
 		uint32_t pid = h->pid;
 
 		if (pid && is_witness(l, h))
@@ -593,7 +593,7 @@ static void tell_gone(struct libraries *l)
 	struct table_slot *slot;
 
 	while ((slot = table_walk_next(&walk))) {
-		struct held *h = slot->value;
+		struct held_file *h = slot->value;
 		struct table_key reported = h->reported;
 
 		if (h->pid)

@@ -58,7 +58,7 @@ struct code_file {
 
 /* A held file: gone_fn is to be called when no process maps it any more.  A witness is a process
  * that is known to map it. */
-struct held {
+struct held_file {
 	struct table_key reported;
 	uint64_t device,
 		inode;	     /* of the file that the witness maps: an overlay's, or the one below */
@@ -86,7 +86,7 @@ struct libraries {
 	const struct procfs *procfs;
 	struct table files;
 	struct table below; /* files on overlays again, by the file below: any one of several */
-	struct table held;  /* struct held, by its told */
+	struct table held;  /* struct held_file, by its told */
 	uint64_t look_at;   /* time of the next check of held files */
 	size_t limit;
 	struct library_counts counts;

@@ -195,7 +195,7 @@ static void tell_older(struct heap *h, uint32_t pid, const struct heap_process *
 }
 
 /* Says what found no room in the process's share of the tables.  Once for each table. */
-static void tell_refused(struct heap *h, uint32_t pid, const struct heap_process *p)
+static void heap_tell_refused(struct heap *h, uint32_t pid, const struct heap_process *p)
 {
 	static const char *const texts[HEAP_TABLES] = {
 		[HEAP_TABLE_BLOCKS] =
@@ -237,7 +237,7 @@ static void see_process(void *context, uint32_t pid, const struct heap_process *
 	struct heap *h = context;
 	struct process_facts facts;
 
-	tell_refused(h, pid, p);
+	heap_tell_refused(h, pid, p);
 	if (procfs_facts(h->procfs, pid, &facts) ||
 	    !procfs_same_start(facts.start_ns, p->start_ns)) {
 		tell_older(h, pid, p);

@@ -546,7 +546,7 @@ static int look(struct presents *p)
 }
 
 /* Tells once that no look can be had. */
-static void tell_refused(struct presents *p, int err)
+static void present_tell_refused(struct presents *p, int err)
 {
 	struct ev_gap gap = {.head = {.kind = EV_GAP, .size = sizeof(gap)}};
 
@@ -572,7 +572,7 @@ void presents_step(struct presents *p, uint64_t now_ns)
 	if (err == -EAGAIN || p->left)
 		p->due_ns = now_ns + SOON_NS;
 	else if (err)
-		tell_refused(p, err);
+		present_tell_refused(p, err);
 	debug(DEBUG_STACK, "looked at %zu threads of %zu processes in %llu us: %s", p->seen_count,
 	      p->process_count, (unsigned long long)took / 1000, strerror(-err));
 }
@@ -588,7 +588,7 @@ void presents_finish(struct presents *p)
 		err = look(p);
 	}
 	if (err && err != -EAGAIN)
-		tell_refused(p, err);
+		present_tell_refused(p, err);
 }
 
 void presents_tell(struct presents *p, bool last)
