@@ -114,11 +114,12 @@ static int worst_first(const void *a, const void *b)
 	return (x->order > y->order) - (x->order < y->order);
 }
 
-/* Connections whose sockets are closed already take none. */
+/* Connections whose sockets are closed already take none, nor do statements of a library alone. */
 static bool takes_server(const struct finding_view *f)
 {
-	return f->cause == CAUSE_UNCLOSED_CONNECTION && f->resource == RESOURCE_CONNECTION &&
-	       !f->object;
+	return !f->object &&
+	       (f->resource == RESOURCE_STATEMENT ||
+		(f->cause == CAUSE_UNCLOSED_CONNECTION && f->resource == RESOURCE_CONNECTION));
 }
 
 /* e: what they are about; NULL: the process as a whole. */

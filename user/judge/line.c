@@ -15,7 +15,7 @@ static const char *of_language(enum ev_language language)
 		return "start java with -XX:+PreserveFramePointer; when warm, run `jcmd PID "
 		       "Compiler.perfmap`";
 	case EV_LANG_RUBY:
-		return "search the program for the last SQL, as Ruby's stacks are not read";
+		return "search the program for the last SQL";
 	case EV_LANG_UNKNOWN:
 	case EV_LANG_NATIVE:
 		return "install the debug symbols of the program, or build it with -g";
@@ -43,7 +43,7 @@ const char *line_to_get(const struct finding_view *f, enum ev_language language)
 	if (f->stack_count)
 		return of_language(language);
 	if (f->earlier && f->earlier != UNKNOWN64 && f->earlier >= f->open)
-		return "older than the watch: restart the process while dbleak watches";
+		return "restart the process while dbleak watches";
 	if (f->resource == RESOURCE_MEMORY)
 		return "watch longer, or with --heap full";
 	return "watch again, until more of them come";

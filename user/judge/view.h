@@ -135,9 +135,9 @@ struct finding_view {
 	enum resource resource;
 	enum ev_database database;
 	const char *endpoint; /* "10.0.0.5:5432/shop as app" */
-	const char
-		*server;   /* "10.0.0.5:5432", where each takes one of its connections, else NULL */
-	uint64_t acquired; /* UNKNOWN64 not known, as released */
+	const char *server;   /* "10.0.0.5:5432", where each takes a connection or a statement, else
+				 NULL */
+	uint64_t acquired;    /* UNKNOWN64 not known, as released */
 	uint64_t released;
 	uint64_t open;
 	uint64_t earlier;   /* of those acquired, the ones from before the watch, else 0 */

@@ -99,16 +99,20 @@ static void words_ended(struct words *w, size_t ended, size_t count)
 	words_add(w, ": nothing to do on this host.");
 }
 
-static void words_server(struct words *w, const struct server_fill *s)
+static void words_server(struct words *w, const struct report_view *v, const struct server_fill *s)
 {
+	double end = (double)v->start_realtime_ns + (v->seconds + s->seconds) * 1e9;
+
 	bool urgent = s->seconds < URGENT;
 
 	words_add(w, urgent ? " ACT NOW" : " CHECK THE DATABASE'S LIMIT");
 	if (isfinite(s->seconds)) {
 		words_add(w, ": ");
 		words_server_full(w, s);
+		if (v->start_realtime_ns)
+			words_clock(w, (uint64_t)end, s->seconds);
 	}
-	words_add(w, urgent ? ", so check the database's limit." : ".");
+	words_add(w, urgent ? "; check its limit." : ".");
 }
 
 /* A full pool is no limit that comes: requests wait already. */
@@ -156,7 +160,8 @@ static const struct finding_view *nearest_of_all(const struct process_view *cons
 
 /* The limit that is reached first, if that is soon.  The database's own is a guess, but the nearest
  * one most often. */
-static void words_urgency(struct words *w, const struct process_view *const *guilty, size_t count)
+static void words_urgency(struct words *w, const struct report_view *v,
+			  const struct process_view *const *guilty, size_t count)
 {
 	const struct server_fill server = server_fill_of(guilty, count);
 	const struct finding_view *f = nearest_of_all(guilty, count);
@@ -165,14 +170,14 @@ static void words_urgency(struct words *w, const struct process_view *const *gui
 	bool server_first = server.first && (!known || !(server.seconds > f->exhausts_seconds));
 
 	if (server_first)
-		words_server(w, &server);
+		words_server(w, v, &server);
 	if (urgent)
 		words_known_limit(w, server_first && server.seconds < URGENT ? "Then" : "ACT NOW",
 				  f);
 	else if (known && !server.first)
 		words_known_limit(w, "First known limit", f);
 	if (server.first && !server_first)
-		words_server(w, &server);
+		words_server(w, v, &server);
 }
 
 static enum verdict worst_of_all(const struct process_view *const *guilty, size_t count)
@@ -213,7 +218,7 @@ static struct answer answer_guilty(const struct report_view *v,
 		words_add(w, " Nothing new: the baseline has all of it.");
 	words_ended(w, ended, count);
 	words_waiting(w, guilty, count);
-	words_urgency(w, guilty, count);
+	words_urgency(w, v, guilty, count);
 	return a;
 }
 

@@ -358,15 +358,14 @@ static void words_limit_name(struct words *w, const struct finding_view *f)
 
 #define CLOCK_MOST 86400 /* seconds ahead: then the date says more than the hour */
 
-/* The time on the host's clock at which a limit is met. */
-static void words_clock(struct words *w, const struct finding_view *f)
+void words_clock(struct words *w, uint64_t realtime_ns, double seconds)
 {
-	time_t when = (time_t)(f->exhausts_realtime_ns / 1000000000);
+	time_t when = (time_t)(realtime_ns / 1000000000);
 	struct tm tm;
 
-	if (!f->exhausts_realtime_ns || !gmtime_r(&when, &tm))
+	if (!realtime_ns || !gmtime_r(&when, &tm))
 		return;
-	if (f->exhausts_seconds < CLOCK_MOST)
+	if (seconds < CLOCK_MOST)
 		words_add(w, ", about %02d:%02d UTC", tm.tm_hour, tm.tm_min);
 	else
 		words_add(w, ", about %04d-%02d-%02d", tm.tm_year + 1900, tm.tm_mon + 1,
@@ -378,7 +377,7 @@ void words_limit_met(struct words *w, const struct finding_view *f)
 	words_limit_name(w, f);
 	words_add(w, is_memory_limit(f) ? " is out of memory in " : " run out in ");
 	words_duration(w, f->exhausts_seconds);
-	words_clock(w, f);
+	words_clock(w, f->exhausts_realtime_ns, f->exhausts_seconds);
 }
 
 static void words_when(struct words *w, const struct finding_view *f)
@@ -391,7 +390,7 @@ static void words_when(struct words *w, const struct finding_view *f)
 		words_duration(w, f->exhausts_latest);
 		words_add(w, ")");
 	}
-	words_clock(w, f);
+	words_clock(w, f->exhausts_realtime_ns, f->exhausts_seconds);
 }
 
 static void words_known_limit(struct words *w, const struct process_view *p,
@@ -415,6 +414,8 @@ static void words_known_limit(struct words *w, const struct process_view *p,
 	words_when(w, f);
 }
 
+#define FAR_OFF 10 /* times as far as the nearest limit: that says nothing any more */
+
 /* Other clients of the server are not seen, and the report cannot know what was configured. */
 static void words_guessed_limit(struct words *w, const struct server_fill *s)
 {
@@ -433,7 +434,7 @@ void words_limit(struct words *w, const struct process_view *p, const struct fin
 		return;
 	if (first)
 		words_guessed_limit(w, &s);
-	if (known) {
+	if (known && !(first && f->exhausts_seconds > FAR_OFF * s.seconds)) {
 		words_add(w, "%s", first ? "; " : "");
 		words_known_limit(w, p, f);
 	}

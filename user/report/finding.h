@@ -33,6 +33,9 @@ void words_rate(struct words *w, const struct finding_view *f, bool brief);
 /* "docker web1 is out of memory in 3.5 min", of a finding whose limit is known. */
 void words_limit_met(struct words *w, const struct finding_view *f);
 
+/* ", about 22:17 UTC": a time on the host's clock, and how far off it is; 0: nothing. */
+void words_clock(struct words *w, uint64_t realtime_ns, double seconds);
+
 /* The limit, how much of it is used, and when it is reached; nothing where none is near. */
 void words_limit(struct words *w, const struct process_view *p, const struct finding_view *f);
 

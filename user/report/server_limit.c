@@ -12,29 +12,38 @@
 #define SERVERS_MOST 16 /* of one report; the others are left out */
 
 /* Limits of servers that nobody has configured.  Sources: max_connections in the manuals of
- * PostgreSQL 9.1 to 18 and of MySQL 5.5 to 9. */
-static const struct {
-	uint64_t connections; /* 0: there is no such limit */
-	const char *asks;
-} servers[] = {
-	[EV_DB_UNKNOWN] = {0, NULL},
-	[EV_DB_POSTGRESQL] = {100, "SHOW max_connections"},
-	[EV_DB_MYSQL] = {151, "SELECT @@max_connections"},
-	[EV_DB_SQLITE] = {0, NULL},
-	[EV_DB_REDIS] = {0, NULL},
+ * PostgreSQL 9.1 to 18 and of MySQL 5.5 to 9, max_prepared_stmt_count in those of MySQL 5.5 to 9
+ * and of MariaDB 10.6. */
+static const struct server_limit {
+	enum ev_database database;
+	enum resource resource;
+	uint64_t most;
+	const char *of, *asks;
+} limits[] = {
+	{EV_DB_POSTGRESQL, RESOURCE_CONNECTION, 100, "", "SHOW max_connections"},
+	{EV_DB_MYSQL, RESOURCE_CONNECTION, 151, "", "SELECT @@max_connections"},
+	{EV_DB_MYSQL, RESOURCE_STATEMENT, 16382, " statements", "SELECT @@max_prepared_stmt_count"},
 };
+
+/* NULL: such a server has none. */
+static const struct server_limit *limit_of(const struct finding_view *f)
+{
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+		if (limits[i].database == f->database && limits[i].resource == f->resource)
+			return &limits[i];
+	return NULL;
+}
 
 static bool fills_server(const struct process_view *p, const struct finding_view *f)
 {
-	return !p->exited && f->verdict == VERDICT_LEAKING && f->server &&
-	       f->database < sizeof(servers) / sizeof(servers[0]) &&
-	       servers[f->database].connections && f->growth_per_minute > 0;
+	return !p->exited && f->verdict == VERDICT_LEAKING && f->server && limit_of(f) &&
+	       f->growth_per_minute > 0;
 }
 
 /* Processes in name spaces of their own may call different servers by one address. */
 static bool is_same_server(const struct finding_view *a, const struct finding_view *b)
 {
-	return a->database == b->database && !strcmp(a->server, b->server);
+	return limit_of(a) == limit_of(b) && !strcmp(a->server, b->server);
 }
 
 static void fill_add(struct server_fill *s, const struct finding_view *f)
@@ -47,7 +56,7 @@ static struct server_fill fill_end(struct server_fill s)
 {
 	if (!s.first)
 		return s;
-	s.most = servers[s.first->database].connections;
+	s.most = limit_of(s.first)->most;
 	s.seconds = s.open < s.most ? (double)(s.most - s.open) / s.per_minute * 60 : NAN;
 	return s;
 }
@@ -121,11 +130,11 @@ void words_server_full(struct words *w, const struct server_fill *s)
 {
 	words_add(w, "%s's default limit of ", engine_name(s->first->database));
 	words_count(w, s->most);
-	words_add(w, " is full in ");
+	words_add(w, "%s is full in ", limit_of(s->first)->of);
 	words_duration(w, s->seconds);
 }
 
 const char *server_asks(const struct server_fill *s)
 {
-	return servers[s->first->database].asks;
+	return limit_of(s->first)->asks;
 }

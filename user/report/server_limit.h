@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-or-later */
 /*
- * server_limit.h - how many connections a database allows, if nobody configured it.
+ * server_limit.h - how many connections and statements a server allows, if nobody configured it.
  *
  * The limit that hurts first is most often the database's, and only the database knows it.  Its
  * default is the best guess, so sentences say that it is one.
@@ -15,7 +15,7 @@
 #include "user/judge/view.h"
 #include "user/report/page.h"
 
-/* Connections that leak and fill a server. */
+/* Connections, or statements, that leak and fill a server. */
 struct server_fill {
 	const struct finding_view *first; /* borrowed; NULL: none leak */
 	uint64_t open;			  /* of those that leak */

@@ -477,7 +477,7 @@ static void transactions_from_before_the_watch_were_not_begun_in_it(void **state
 	assert_int_equal(f->earlier, 10);
 	assert_int_equal(f->kind, KIND_ONE_TIME);
 	assert_non_null(strstr(f->now, "; client ports 40009, 40008, 40007 and 7 more"));
-	assert_non_null(strstr(f->to_get_line, "older than the watch"));
+	assert_non_null(strstr(f->to_get_line, "restart the process while"));
 	for (int i = 0; i < 9; i++)
 		closes(i);
 	f = expect(APP, CAUSE_OPEN_TRANSACTION, VERDICT_STUCK);

@@ -69,6 +69,22 @@ static void a_limit_that_was_raised_is_not_known(void **state)
 	assert_ptr_equal(fill_of(f, 2).first, &f[1]);
 }
 
+static void statements_have_a_limit_of_their_own(void **state)
+{
+	struct finding_view f[] = {leak("10.0.0.6:3306", EV_DB_MYSQL, 50, 1),
+				   leak("10.0.0.6:3306", EV_DB_MYSQL, 16282, 100),
+				   leak("10.0.0.5:5432", EV_DB_POSTGRESQL, 9, 1000)};
+	struct server_fill s;
+
+	(void)state;
+	f[1].resource = f[2].resource = RESOURCE_STATEMENT;
+	f[1].cause = f[2].cause = CAUSE_UNCLOSED_STATEMENT;
+	s = fill_of(f, 3);
+	assert_ptr_equal(s.first, &f[1]);
+	assert_int_equal(s.open, 16282);
+	assert_true(fabs(s.seconds - 60) < 0.01);
+}
+
 static void what_takes_no_connection_of_a_server_fills_none(void **state)
 {
 	struct finding_view f[] = {leak(NULL, EV_DB_POSTGRESQL, 40, 10),
@@ -85,6 +101,7 @@ int main(void)
 		cmocka_unit_test(the_server_that_is_full_first_counts),
 		cmocka_unit_test(databases_and_users_of_one_server_share_its_limit),
 		cmocka_unit_test(a_limit_that_was_raised_is_not_known),
+		cmocka_unit_test(statements_have_a_limit_of_their_own),
 		cmocka_unit_test(what_takes_no_connection_of_a_server_fills_none),
 	};
 

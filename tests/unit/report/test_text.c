@@ -107,8 +107,8 @@ static void a_leak_is_told_whole(void **state)
 {
 	static const char expected[] =
 		"LEAK: 1 of 3 processes leaks connections. ACT NOW: PostgreSQL's default limit of\n"
-		"  100 is full in 3.7 min, so check the database's limit. Then: file descriptors\n"
-		"  (1,024) run out in 42 min.\n"
+		"  100 is full in 3.7 min, about 22:17 UTC; check its limit. Then: file\n"
+		"  descriptors (1,024) run out in 42 min.\n"
 		"Watched 30 s from 2023-11-14 22:13:20 UTC, 3 processes with a database.\n"
 		"\n"
 		"python3[4711] orders-api, in docker web1\n"
@@ -117,8 +117,7 @@ static void a_leak_is_told_whole(void **state)
 		"    how bad   +24 per minute. 12 opened, 0 closed, 12 leaked. Oldest: 31 s.\n"
 		"              Memory 40 MB -> 52 MB\n"
 		"    limit     PostgreSQL's default limit of 100 is full in 3.7 min, sooner with\n"
-		"              other clients (its own limit: SHOW max_connections); file\n"
-		"              descriptors (1,024) run out in 42 min\n"
+		"              other clients (its own limit: SHOW max_connections)\n"
 		"    database  PostgreSQL 10.0.0.5:5432/shop as app\n"
 		"    last SQL  SELECT * FROM orders WHERE month = ?\n"
 		"    now       restart docker web1\n"
@@ -293,14 +292,14 @@ static void the_first_line_is_the_answer(void **state)
 		{{OK, OK, OK, OK}, "NO LEAK SEEN in 30 s, 4 processes with a database. Watched"},
 		{{L, OK, OK, OK},
 		 "LEAK: 1 of 4 processes leaks connections. ACT NOW: PostgreSQL's default "
-		 "limit of 100 is full in 3.7 min, so check the database's limit. Watched"},
+		 "limit of 100 is full in 3.7 min, about 22:17 UTC; check its limit. Watched"},
 		{{L, L, S, B},
 		 "LEAK: 2 of 4 processes leak connections, 1 is stuck, 1 reads large results. "
-		 "ACT NOW: PostgreSQL's default limit of 100 is full in 95 s, so check the "
-		 "database's limit. Watched"},
+		 "ACT NOW: PostgreSQL's default limit of 100 is full in 95 s, about 22:15 UTC; "
+		 "check its limit. Watched"},
 		{{L, L, L, L},
 		 "LEAK: 4 processes leak connections. ACT NOW: PostgreSQL's default limit of "
-		 "100 is full in 32 s, so check the database's limit. Watched"},
+		 "100 is full in 32 s, about 22:14 UTC; check its limit. Watched"},
 		{{S, S, B, B},
 		 "STUCK: 2 of 4 processes keep transactions open and idle, 2 read large results. "
 		 "Watched"},
@@ -362,8 +361,9 @@ static void the_first_line_says_what_is_urgent(void **state)
 	second.exhausts_limit = "memory 512 MiB of docker web1";
 	second.exhausts_seconds = 210;
 	assert_says(&v, &plain,
-		    "connections. ACT NOW: PostgreSQL's default limit of 100 is full in 53 s, so "
-		    "check the database's limit. Then: docker web1 is out of memory in 3.5 min. W");
+		    "connections. ACT NOW: PostgreSQL's default limit of 100 is full in 53 s, "
+		    "about 22:14 UTC; check its limit. Then: docker web1 is out of memory in 3.5 "
+		    "min. W");
 	first.growth_per_minute = second.growth_per_minute = third.growth_per_minute = 0.24;
 	second.exhausts_limit = NULL;
 	assert_silent_about(&v, &plain, "ACT NOW");
