@@ -674,7 +674,7 @@ struct ev_program {
 	char unit[EV_UNIT_LEN]; /* of systemd: "orders.service"; "": none, or not known */
 };
 
-/* What a process's container belongs to, beside what EV_PROCESS says.  Sent after it where anything
+/* The owner of a process's container, beside what EV_PROCESS says.  Sent after it where anything
  * is known, and again when that changes. */
 struct ev_container {
 	struct ev_head head;

@@ -47,7 +47,7 @@ static void write_zsh_options(FILE *out, int id)
 			write_zsh_option(out, row);
 }
 
-/* What stands behind the options of a command. */
+/* The words behind the options of a command. */
 static const char *zsh_rest(int id)
 {
 	switch (id) {

@@ -44,7 +44,7 @@ struct live {
 	struct progress progress;
 	uint64_t met;	      /* processes that were told of before the watch began */
 	pthread_mutex_t lock; /* of the model, while records come */
-	/* Of the recording: taken before that of the model, and held as long as a slow disk
+	/* The recording's lock: taken before that of the model, and held as long as a slow disk
 	 * takes. */
 	pthread_mutex_t record_lock;
 	unsigned int interrupts; /* how often we were asked to stop */

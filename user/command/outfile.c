@@ -207,7 +207,7 @@ static int keep_folder_rights(void)
 	return capng_apply(CAPNG_SELECT_BOTH) && capng_apply(CAPNG_SELECT_CAPS) ? -EPERM : 0;
 }
 
-/* What the kernel refuses here is no reason to lose the file. */
+/* A refusal of the kernel here is no reason to lose the file. */
 static void lock_in(void)
 {
 	keep_folder_rights();

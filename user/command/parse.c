@@ -178,7 +178,7 @@ static void options_choose(struct option *longs, char *shorts, enum command_id i
 		if (row->argument)
 			*shorts++ = ':';
 	}
-	/* It selects by the name of a process elsewhere, and would be short for --namespace. */
+	/* --name selects by the name of a process elsewhere, and would be short for --namespace. */
 	*longs++ = (struct option){"name", 2, NULL, FOREIGN};
 	*longs = (struct option){};
 	*shorts = '\0';

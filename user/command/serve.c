@@ -164,7 +164,7 @@ static int serve_refuse(const char *option, const char *value, const char *why)
 	return 2;
 }
 
-/* Who may connect.  -1, or the exit status. */
+/* The rule of who may connect.  -1, or the exit status. */
 static int choose_guests(struct serving *s, const struct options *o)
 {
 	const char *why;

@@ -4,7 +4,7 @@
  */
 #include "user/command/status.h"
 
-/* What the baseline knows does not fail. */
+/* A finding that the baseline knows does not fail. */
 static bool process_fails(const struct process_view *p, enum verdict lowest)
 {
 	bool known = false;

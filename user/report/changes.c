@@ -275,7 +275,7 @@ static void keep_told(struct told_finding *told, const struct candidate *one,
 	snprintf(told->fingerprint, sizeof(told->fingerprint), "%s", f->fingerprint);
 }
 
-/* What was told of the same finding while its line was not known: that moves to the new key.
+/* Told of the same finding while its line was not known: that moves to the new key.
  * NULL: nothing was. */
 static struct told_finding *adopt(struct changes *c, const struct candidate *one)
 {

@@ -13,7 +13,7 @@
 
 enum change_kind { CHANGE_NEW, CHANGE_CHANGED, CHANGE_ENDED };
 
-/* What has changed: bits. */
+/* The changes, as bits. */
 enum change_what {
 	CHANGED_VERDICT = 1,
 	CHANGED_CONFIDENCE = 2,
@@ -48,14 +48,14 @@ struct told_finding {
 struct change {
 	enum change_kind kind;
 	unsigned int what; /* enum change_what; 0 unless it has changed */
-	/* Of the view; NULL for a finding that the view has no more. */
+	/* A part of the view; NULL for a finding that the view has no more. */
 	const struct process_view *process;
 	const struct finding_view *finding; /* NULL: the change is one of the process */
 	const struct told_finding *told;    /* of a finding */
 	const char *before;		    /* fingerprint that it had, with CHANGED_SITE; NULL */
 };
 
-/* Who hears of the changes.  Each returns 0, or an error that ends the step. */
+/* The listener to the changes.  Each returns 0, or an error that ends the step. */
 struct change_sink {
 	int (*process)(void *context, const struct change *c);
 	int (*finding)(void *context, const struct change *c);

@@ -12,7 +12,7 @@ enum ci_level { CI_NOTE, CI_WARNING, CI_ERROR };
 
 enum ci_level ci_level(const struct finding_view *f);
 
-/* What a rule is about, in a sentence. */
+/* The subject of a rule, in a sentence. */
 const char *ci_rule_sentence(enum cause cause);
 
 /* Lines about a leak: what, how sure, how bad; where; in which test; by whom; how to fix it.

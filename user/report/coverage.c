@@ -167,7 +167,7 @@ static void print_cost(struct page *page, const struct report_view *v, bool lost
 
 #define GONE_SHOWN 3
 
-/* What the baseline had, in one line; --json has all of it. */
+/* The baseline's findings, in one line; --json has all of it. */
 static void print_baseline(struct page *page, const struct baseline_view *b, bool all)
 {
 	size_t shown = all || b->gone_count <= GONE_SHOWN ? b->gone_count : GONE_SHOWN;

@@ -159,7 +159,7 @@ static json_t *json_of_change(const struct change *c)
 	return json_object_of(pairs, COUNT(pairs));
 }
 
-/* What is left of a finding that the judge does not make any more. */
+/* The rest of a finding that the judge does not make any more. */
 static json_t *json_told(const struct told_finding *told)
 {
 	const struct json_pair pairs[] = {

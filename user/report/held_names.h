@@ -14,7 +14,7 @@ const char *held_name(enum held_kind kind);
 /* How much is held of a kind in all. */
 uint64_t held_sum(const struct held *h, enum held_kind kind);
 
-/* What the worst finding of a report is about of which something is held; without one, the first
+/* The subject of the worst finding of which something is held; without one, the first
  * kind of which something is. */
 enum held_kind held_worst(const struct report_view *v, const struct held *h);
 

@@ -100,7 +100,7 @@ static bool is_skipped(const struct leak *l, const struct ci_options *o)
 	return l->finding->known || l->sum.verdict < o->fail_on;
 }
 
-/* What it is, and why it is no failure. */
+/* The finding, and why it is no failure. */
 static void junit_skipped(FILE *out, const struct leak *l)
 {
 	struct words w = {0};

@@ -77,7 +77,7 @@ static uint64_t open_in(const struct process_view *p)
 	return open;
 }
 
-/* Of processes that nothing is held against, those that run come before those that have ended. */
+/* Processes without a finding that run come before those that have ended. */
 static int set_urgencies(struct fitting *f)
 {
 	size_t guilty;

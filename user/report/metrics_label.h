@@ -25,7 +25,7 @@ struct labels {
 void labels_client(struct labels *l, const struct process_view *p);
 /* process="other" */
 void labels_other_client(struct labels *l);
-/* What tells a pool, behind the labels of its client; all_others: of all pools of that database. */
+/* The labels of a pool, behind those of its client; all_others: of all pools of that database. */
 void labels_pool(struct labels *l, const struct endpoint_view *e, bool all_others, bool semantic);
 /* The same for a finding. */
 void labels_finding(struct labels *l, const struct finding_view *f, bool all_others);

@@ -24,7 +24,7 @@ struct server_fill {
 	double seconds; /* until the default is full; NAN: more leak already, so it was raised */
 };
 
-/* Of the servers that these processes fill, the one whose default is full first, with all findings
+/* The server whose default is full first, of those that these processes fill, with all findings
  * that go there. */
 struct server_fill server_fill_of(const struct process_view *const *guilty, size_t count);
 /* The finding alone.  first is NULL where it fills no server. */

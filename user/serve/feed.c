@@ -81,7 +81,7 @@ static int feed_skip(struct feed *f)
 	return 0;
 }
 
-/* What is not read here stays owed. */
+/* Bytes that are not read here stay owed. */
 static int feed_body(struct feed *f, struct feed_page *out, uint64_t until_ms)
 {
 	if (f->owed_left > FEED_MOST)

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* Of several pages with one path the first counts that the reader accepts. */
+/* The first page of a path counts that the reader accepts. */
 struct served_page {
 	const char *path, *type; /* the path begins with a slash; the type is that of HTTP */
 	const char *accepted;	 /* only for readers that accept this type; NULL: for all */

@@ -123,7 +123,7 @@ static int post_once(const struct export_target *t, const char *body, size_t len
 	return status;
 }
 
-/* Those that another time may help with. */
+/* Failures after which another try may help. */
 static bool may_pass(int status)
 {
 	return status < 0 || status == BUSY || status >= 500;

@@ -27,7 +27,7 @@ enum top_sort {
 	TOP_SORTS,
 };
 
-/* What takes the keys. */
+/* The part that takes the keys. */
 enum top_mode {
 	TOP_LIST,
 	TOP_FILTER,   /* text is typed */

@@ -182,7 +182,7 @@ static void fit_columns(size_t widths[COLUMNS], size_t columns, enum top_by by)
 	widths[COLUMN_TREND] += rest;
 }
 
-/* What each look at the list finds anew. */
+/* Found anew at each look at the list. */
 struct list_layout {
 	size_t columns[COLUMNS]; /* 0: left out */
 	int pid;		 /* columns of the longest process id */
@@ -208,7 +208,7 @@ static unsigned int level_of(uint64_t count, uint64_t low, uint64_t high)
 {
 	uint64_t span = high - low;
 
-	/* What hardly moves is drawn as a flat line, not as a mountain. */
+	/* A value that hardly moves is drawn as a flat line, not as a mountain. */
 	if (span < high / 50)
 		return count ? LEVELS / 2 - 1 : 0;
 	return span    ? (unsigned int)((count - low) * (LEVELS - 1) / span)

@@ -263,7 +263,7 @@ static bool has_own_name(const struct process_view *p, const char *service)
 	       !strstr(comm, "MainThread");
 }
 
-/* What people call it: its script or service, else its program. */
+/* The name that people use: its script or service, else its program. */
 static void name_process(struct top_row *row, const struct process_view *p)
 {
 	struct words head = {0}, whole = {0};

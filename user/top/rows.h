@@ -14,7 +14,7 @@
 #include "user/judge/view.h"
 #include "user/top/trends.h"
 
-/* What a row is of. */
+/* The subject of a row. */
 enum top_by { TOP_BY_PROCESS, TOP_BY_SITE, TOP_BY_ENDPOINT, TOP_BY_CONTAINER, TOP_BYS };
 
 #define ROW_NAME_COLUMNS 64

@@ -27,7 +27,7 @@ enum screen_style {
 	STYLES,
 };
 
-/* What stands in the right half of a character that is two columns wide. */
+/* The right half of a character that is two columns wide. */
 #define SCREEN_HALF 0
 
 struct screen_cell {

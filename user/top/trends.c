@@ -77,7 +77,7 @@ void trends_end(struct trends *t)
 	}
 }
 
-/* What was opened until a look: nothing before the row was there. */
+/* The sum opened until a look: nothing before the row was there. */
 static uint64_t total_at(const struct trend_row *row, uint64_t look)
 {
 	return look < row->first ? 0 : row->totals[(look - 1) % TREND_LOOKS];

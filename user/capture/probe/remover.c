@@ -103,7 +103,7 @@ static struct kept *kept_add(uint64_t set)
 	return &held.all[held.count++];
 }
 
-/* What finds no room is closed at once: then dbleak has the last descriptor. */
+/* A descriptor without room is closed at once: then dbleak has the last descriptor. */
 static void remover_put(uint64_t set, const int *fds, size_t n)
 {
 	struct kept *k = kept_of(set);

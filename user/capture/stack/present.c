@@ -233,7 +233,7 @@ static int read_python(struct presents *p, const struct raw_thread *t,
 	return err;
 }
 
-/* What was read of the thread with this frame; NULL: nothing yet. */
+/* The frames that were read of the thread with this one; NULL: nothing yet. */
 static const struct python_frames *read_ahead(const struct presents *p, uint64_t frame)
 {
 	for (size_t i = 0; i < p->ahead_count; i++)

@@ -82,7 +82,7 @@ static void serving_requests(struct ev_serving *out, struct present_requests *r)
 	}
 }
 
-/* What was asked before the oldest request came is none of its business. */
+/* Calls from before the oldest request came are none of its business. */
 static void serving_calls(struct ev_serving *out, const struct present_requests *r)
 {
 	for (size_t i = 0; i < r->call_count; i++) {

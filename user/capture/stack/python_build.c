@@ -226,7 +226,7 @@ static const struct version {
 	  .kind = PYTHON_LOCATIONS}},
 };
 
-/* Of 3.11 to 3.13.  From 3.14 on each thread has a list of its tasks, which is not read. */
+/* For 3.11 to 3.13.  From 3.14 on each thread has a list of its tasks, which is not read. */
 static const struct python_task_layout task_layouts[] = {
 	{.modules = 888,
 	 .frame = 80,

@@ -116,7 +116,7 @@ static void look_up_role(const struct capture *c, struct owner *o)
 	o->facts.role = server ? EV_ROLE_POOLER : EV_ROLE_CLIENT;
 }
 
-/* What its container belongs to.  The texts are as long as the fields, or shorter. */
+/* The owner of its container.  The texts are as long as the fields, or shorter. */
 static void look_up_pod(struct ev_container *ev, const struct container *container)
 {
 	snprintf(ev->pod, sizeof(ev->pod), "%s", container->pod);

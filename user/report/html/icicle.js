@@ -7,7 +7,7 @@ const icicle = { root: null, zoom: null, nodes: new Map() };
 const BOX = 22, BOXES_MOST = 2500, KINDS = ["connections", "transactions", "statements", "bytes"];
 const amount = n => byId("kind").value === "3" ? bytes(n) : count(n);
 
-/* What is held: [process, stack, a count for each kind]. */
+/* Held objects: [process, stack, a count for each kind]. */
 function heldRows() {
 	const rows = D.held || [];
 	return rows.filter(row => chosen.process < 0 || row[0] === chosen.process);

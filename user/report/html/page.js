@@ -72,7 +72,7 @@ function listKinds() {
 	if (!select.options.length) { const o = make("option", KINDS[0]); o.value = "0"; select.append(o); }
 }
 
-/* What most likely tells the story: the kind of the worst finding, if any of it is held here. */
+/* The kind of the worst finding most likely tells the story, if any of it is held here. */
 function chooseKind() {
 	const rows = heldRows(), worst = D.processes[chosen.process] ? D.processes[chosen.process].findings.map(f => f[2]) : [];
 	const kind = worst.concat([0, 1, 2, 3]).find(k => rows.some(row => row[2 + k] > 0));

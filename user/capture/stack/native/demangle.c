@@ -59,7 +59,7 @@ static size_t without_hash(const char *text, size_t length)
 	return length - 19;
 }
 
-/* What Rust writes for characters that a linker may not take. */
+/* Rust's words for characters that a linker may not take. */
 static const struct rust_escape {
 	const char *written, *meant;
 } rust_escapes[] = {
