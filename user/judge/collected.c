@@ -40,11 +40,13 @@ void collected_tell(struct rule_input *s, struct finding_view *f, const struct c
 				(unsigned long long)c->full);
 		if (sure && f->confidence == CONFIDENCE_LIKELY)
 			f->confidence = confidence_cap(s, CONFIDENCE_CERTAIN);
+		finding_promote(s, f);
 		return;
 	}
 	if (c->waiting < c->count)
 		return;
 	finding_because(s, f, EVIDENCE_NOT_COLLECTED);
+	finding_promote(s, f);
 	explain_not(s, "no more than likely: no full garbage collection ran since");
 	if (f->confidence == CONFIDENCE_CERTAIN)
 		f->confidence = CONFIDENCE_LIKELY;

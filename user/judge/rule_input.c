@@ -170,6 +170,28 @@ void finding_because(struct rule_input *s, struct finding_view *f, const char *c
 	f->evidence_count += more[f->evidence_count] != NULL;
 }
 
+void finding_promote(struct rule_input *s, struct finding_view *f)
+{
+	size_t n = f->evidence_count, last = n - 1;
+	struct evidence_view *facts;
+	const char **texts;
+
+	if (n < 3)
+		return;
+	texts = arena_alloc(s->arena, n * sizeof(*texts));
+	facts = arena_alloc(s->arena, n * sizeof(*facts));
+	if (!texts || !facts)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		size_t from = i == 1 ? last : i > 1 ? i - 1 : i;
+
+		texts[i] = f->evidence[from];
+		facts[i] = f->evidence_facts[from];
+	}
+	f->evidence = texts;
+	f->evidence_facts = facts;
+}
+
 struct finding_view *finding_of(const struct rule_input *s, enum cause cause)
 {
 	struct finding_view *all = s->endpoint ? s->findings : s->view->findings;

@@ -93,6 +93,9 @@ struct finding_view *finding_add(struct rule_input *s, enum cause cause, enum re
 __attribute__((format(printf, 4, 5))) void finding_because(struct rule_input *s,
 							   struct finding_view *f, const char *code,
 							   const char *format, ...);
+/* Moves the last sentence behind the first: it says why the finding is as sure as it is, and a
+ * report may have room for a few only. */
+void finding_promote(struct rule_input *s, struct finding_view *f);
 /* Limits a confidence by what was lost and what could not be read. */
 enum confidence confidence_cap(const struct rule_input *s, enum confidence c);
 double seconds(uint64_t ns);

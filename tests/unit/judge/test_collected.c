@@ -78,7 +78,8 @@ static void a_leak_is_likely_at_most_while_nothing_was_collected(void **state)
 	story_ends();
 	keeps(true, EV_COLLECTOR_PYTHON, false);
 	assert_int_equal(found_leak()->confidence, CONFIDENCE_LIKELY);
-	assert_true(has_evidence(found_leak(), "no-collection-since"));
+	assert_string_equal(found_leak()->evidence_facts[1].code, "no-collection-since");
+	assert_string_equal(found_leak()->evidence_facts[0].code, "idle-while-newer-opened");
 	collects(EV_COLLECTOR_PYTHON, 0, 900); /* of young objects alone */
 	assert_int_equal(found_leak()->confidence, CONFIDENCE_LIKELY);
 	story_ends();
