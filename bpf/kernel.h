@@ -192,6 +192,11 @@ struct thread_struct {
 
 struct sched_entity {
 	__u64 exec_start; /* when the task ran last, by the clock of the scheduler */
+	__u64 sum_exec_runtime, prev_sum_exec_runtime; /* so far, and when it was chosen last */
+} CO_RE;
+
+struct sched_info {
+	unsigned long long last_arrival; /* on its processor */
 } CO_RE;
 
 struct task_struct {
@@ -212,6 +217,8 @@ struct task_struct {
 	struct uprobe_task *utask;
 	struct thread_struct thread;
 	struct sched_entity se;
+	struct sched_info sched_info;
+	int prio;
 	unsigned long nvcsw, nivcsw; /* how often it gave up its processor, and had to */
 } CO_RE;
 

@@ -10,7 +10,8 @@
 
 #include "bpf/task.bpf.h"
 
-#define TASK_SLEEPS 3 /* TASK_INTERRUPTIBLE, TASK_UNINTERRUPTIBLE (include/linux/sched.h) */
+#define TASK_SLEEPS	3   /* TASK_INTERRUPTIBLE, TASK_UNINTERRUPTIBLE (include/linux/sched.h) */
+#define FIRST_FAIR_PRIO 100 /* MAX_RT_PRIO (include/linux/sched/prio.h) */
 
 struct thread_processes_map thread_processes SEC(".maps");
 
@@ -23,14 +24,29 @@ static __always_inline __u64 task_sleeps(struct task_struct *task)
 	return BPF_CORE_READ(old, state) & TASK_SLEEPS;
 }
 
-/* Returns how long a task has not run.  The scheduler's clock may differ a little between
- * processors, so a task that ran just now may seem to run later than this one. */
+/* When a task left its processor, or now for the current one: when it came, and the time that it
+ * ran since.  se.exec_start would be simpler, but the clock behind it leaves out what a hypervisor
+ * stole from a processor, so two processors differ by seconds after some hours. */
+static __always_inline __u64 task_left(struct task_struct *task)
+{
+	__u64 came, ran = 0;
+
+	if (!bpf_core_field_exists(task->sched_info.last_arrival))
+		return BPF_CORE_READ(task, se.exec_start);
+	came = BPF_CORE_READ(task, sched_info.last_arrival);
+	if (BPF_CORE_READ(task, prio) >= FIRST_FAIR_PRIO) /* others do not count it */
+		ran = BPF_CORE_READ(task, se.sum_exec_runtime) -
+		      BPF_CORE_READ(task, se.prev_sum_exec_runtime);
+	return came ? came + ran : 0;
+}
+
+/* Returns how long a task has not run.  A task that ran just now may seem to run later than this
+ * one. */
 static __always_inline __u64 task_slept(struct task_struct *task)
 {
-	__u64 ran = BPF_CORE_READ(task, se.exec_start);
-	__u64 now = BPF_CORE_READ(bpf_get_current_task_btf(), se.exec_start);
+	__u64 left = task_left(task), now = task_left(bpf_get_current_task_btf());
 
-	return ran && now > ran ? now - ran : 0;
+	return left && now > left ? now - left : 0;
 }
 
 static __always_inline void thread_registers(struct raw_registers *to, const struct pt_regs *from)
