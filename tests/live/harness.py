@@ -5,6 +5,7 @@ Nothing here knows a single case; cases_*.py do.
 """
 import ctypes
 import fcntl
+import itertools
 import json
 import os
 import re
@@ -174,16 +175,14 @@ def without_command(out):
 class Dbleak:
     """Runs the tracer under test and checks what must hold of every report."""
 
+    numbers = itertools.count(1)  # of files, which several of these write into one folder
+
     def __init__(self, program, janitor):
         self.program, self.janitor = program, janitor
         self.pids = set()
-        self.count = 0
-        self.lock = threading.Lock()
 
     def path(self, name):
-        with self.lock:
-            self.count += 1
-            return os.path.join(self.janitor.folder, f"{self.count:03d}-{name}")
+        return os.path.join(self.janitor.folder, f"{next(self.numbers):03d}-{name}")
 
     def start(self, *argv, **more):
         more.setdefault("stdout", subprocess.PIPE)
