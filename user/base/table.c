@@ -65,6 +65,22 @@ int table_put(struct table *t, struct table_key key, void *value)
 	return 0;
 }
 
+void *table_value(struct table *t, struct table_key key, size_t size, size_t most)
+{
+	void *value = table_get(t, key);
+
+	if (value)
+		return value;
+	if (t->count >= most)
+		table_free_values(t);
+	value = calloc(1, size);
+	if (value && table_put(t, key, value)) {
+		free(value);
+		value = NULL;
+	}
+	return value;
+}
+
 void *table_remove(struct table *t, struct table_key key)
 {
 	size_t i, j, mask = t->size - 1;

@@ -30,6 +30,10 @@ void table_free_values(struct table *t);
 void *table_get(const struct table *t, struct table_key key);
 /* Adds or replaces; value is not NULL.  0 or -ENOMEM. */
 int table_put(struct table *t, struct table_key key, void *value);
+/* Returns the value of a key, at first a zeroed one of that many bytes.  A table that has `most`
+ * entries is emptied before, as table_free_values does: for values that only save work.  NULL
+ * without memory. */
+void *table_value(struct table *t, struct table_key key, size_t size, size_t most);
 /* Returns the value that was there, or NULL. */
 void *table_remove(struct table *t, struct table_key key);
 /* The next occupied slot at or after *at; moves *at behind it.  NULL at the end. */

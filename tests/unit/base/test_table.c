@@ -128,6 +128,27 @@ static void a_walk_goes_on_where_another_stopped(void **state)
 	table_free(&t);
 }
 
+static void a_value_is_made_once_and_a_full_table_begins_anew(void **state)
+{
+	struct table t = {};
+	int *one, *two;
+
+	(void)state;
+	one = table_value(&t, (struct table_key){1, 0}, sizeof(*one), 2);
+	assert_non_null(one);
+	assert_int_equal(*one, 0);
+	*one = 7;
+	assert_ptr_equal(table_value(&t, (struct table_key){1, 0}, sizeof(*one), 2), one);
+	two = table_value(&t, (struct table_key){2, 0}, sizeof(*two), 2);
+	assert_ptr_equal(table_value(&t, (struct table_key){1, 0}, sizeof(*one), 2), one);
+	assert_int_equal(t.count, 2);
+	assert_int_equal(*two, 0);
+	assert_non_null(table_value(&t, (struct table_key){3, 0}, sizeof(*one), 2));
+	assert_int_equal(t.count, 1);
+	assert_null(table_get(&t, (struct table_key){1, 0}));
+	table_free_values(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -135,6 +156,7 @@ int main(void)
 		cmocka_unit_test(a_plain_loop_that_removes_visits_some_twice),
 		cmocka_unit_test(a_walk_over_nothing_ends),
 		cmocka_unit_test(a_walk_goes_on_where_another_stopped),
+		cmocka_unit_test(a_value_is_made_once_and_a_full_table_begins_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

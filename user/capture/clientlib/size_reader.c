@@ -5,7 +5,6 @@
 #include "user/capture/clientlib/size_reader.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "bpf/event.h"
@@ -108,16 +107,12 @@ int size_reader_cache(struct parser *p, uint32_t pid, uint64_t start_ns,
 
 bool size_reader_gap(struct parser *p, uint32_t pid, uint64_t start_ns, char *text, size_t size)
 {
-	static const char *const reasons[] = {
+	static const char *const reasons[PARSER_REFUSALS] = {
 		[PARSER_REFUSES_PROCESS] = "objects of its client libraries kill or hang whoever "
 					   "reads them: their bytes are missing",
 		[PARSER_REFUSES_ALL] = "the reader of objects of client libraries died or hung too "
 				       "often: bytes are missing",
 	};
-	enum parser_refusal refusal = parser_refuses(p, pid, start_ns);
 
-	if (refusal == PARSER_REFUSES_NOBODY)
-		return false;
-	snprintf(text, size, "%s", reasons[refusal]);
-	return true;
+	return parser_gap(p, pid, start_ns, reasons, text, size);
 }

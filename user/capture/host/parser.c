@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,24 +71,6 @@ static bool failures_left(struct parser *p, uint64_t now)
 	return p->failures.left_ns >= WORKER_NS;
 }
 
-/* The entry of a process.  NULL: no memory. */
-static struct parser_owner *parser_owner_of(struct parser *p, uint32_t pid, uint64_t start_ns)
-{
-	struct table_key key = {start_ns, pid};
-	struct parser_owner *owner = table_get(&p->owners, key);
-
-	if (owner)
-		return owner;
-	if (p->owners.count >= OWNERS_MOST)
-		table_free_values(&p->owners);
-	owner = calloc(1, sizeof(*owner));
-	if (owner && table_put(&p->owners, key, owner)) {
-		free(owner);
-		owner = NULL;
-	}
-	return owner;
-}
-
 /* May memory of this process be parsed now?  0 or -errno. */
 static int parser_allow(struct parser *p, struct parser_owner *owner, uint64_t now)
 {
@@ -108,6 +91,17 @@ enum parser_refusal parser_refuses(struct parser *p, uint32_t pid, uint64_t star
 	if (owner && owner->strikes >= STRIKES)
 		return PARSER_REFUSES_PROCESS;
 	return failures_left(p, clock_monotonic_ns()) ? PARSER_REFUSES_NOBODY : PARSER_REFUSES_ALL;
+}
+
+bool parser_gap(struct parser *p, uint32_t pid, uint64_t start_ns,
+		const char *const reasons[PARSER_REFUSALS], char *text, size_t size)
+{
+	enum parser_refusal refusal = parser_refuses(p, pid, start_ns);
+
+	if (refusal == PARSER_REFUSES_NOBODY)
+		return false;
+	snprintf(text, size, "%s", reasons[refusal]);
+	return true;
 }
 
 /* --- the worker ------------------------------------------------------------------------------ */
@@ -257,7 +251,8 @@ static int parser_exchange(struct parser_question *q)
 
 int parser_ask(struct parser *p, struct parser_question *q)
 {
-	struct parser_owner *owner = parser_owner_of(p, q->pid, q->start_ns);
+	struct parser_owner *owner = table_value(
+		&p->owners, (struct table_key){q->start_ns, q->pid}, sizeof(*owner), OWNERS_MOST);
 	int64_t spent;
 	int err;
 

@@ -67,8 +67,12 @@ enum parser_refusal {
 	PARSER_REFUSES_NOBODY,
 	PARSER_REFUSES_PROCESS, /* this one: its memory killed or hung too many workers */
 	PARSER_REFUSES_ALL,	/* for a while: too many workers failed */
+	PARSER_REFUSALS
 };
 
 enum parser_refusal parser_refuses(struct parser *p, uint32_t pid, uint64_t start_ns);
+/* Writes the reason of that refusal, a clause for EV_GAP.  False: nothing is refused. */
+bool parser_gap(struct parser *p, uint32_t pid, uint64_t start_ns,
+		const char *const reasons[PARSER_REFUSALS], char *text, size_t size);
 
 #endif

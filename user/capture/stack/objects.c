@@ -5,7 +5,6 @@
 #include "user/capture/stack/objects.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,18 +53,14 @@ void objects_prepare(struct objects *o)
 
 bool objects_gap(struct objects *o, uint32_t pid, uint64_t start_ns, char *text, size_t size)
 {
-	static const char *const reasons[] = {
+	static const char *const reasons[PARSER_REFUSALS] = {
 		[PARSER_REFUSES_PROCESS] = "objects of its interpreter kill or hang whoever reads "
 					   "them: its lines are missing",
 		[PARSER_REFUSES_ALL] = "the reader of objects of interpreters died or hung too "
 				       "often: lines are missing",
 	};
-	enum parser_refusal refusal = parser_refuses(o->parser, pid, start_ns);
 
-	if (refusal == PARSER_REFUSES_NOBODY)
-		return false;
-	snprintf(text, size, "%s", reasons[refusal]);
-	return true;
+	return parser_gap(o->parser, pid, start_ns, reasons, text, size);
 }
 
 static struct asking asking_of(struct objects *o, const struct python_process *process,

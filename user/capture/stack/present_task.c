@@ -34,23 +34,6 @@ bool present_is_loop(const struct raw_thread *t)
 /* --- a look ------------------------------------------------------------------------------------
  */
 
-static struct present_tasks *tasks_of(struct presents *p, const struct raw_thread *t)
-{
-	struct table_key key = {t->pid, t->start_ns};
-	struct present_tasks *found = table_get(&p->tasks, key);
-
-	if (found)
-		return found;
-	if (p->tasks.count >= PROCESSES_MOST)
-		table_free_values(&p->tasks);
-	found = calloc(1, sizeof(*found));
-	if (found && table_put(&p->tasks, key, found)) {
-		free(found);
-		found = NULL;
-	}
-	return found;
-}
-
 static void tell_task_gap(struct presents *p, const struct raw_thread *t,
 			  struct present_tasks *tasks, const char *text)
 {
@@ -149,7 +132,8 @@ static int tasks_read(struct presents *p, const struct raw_thread *t,
 void present_tasks_look(struct presents *p, struct present_thread *k, const struct raw_thread *t,
 			const struct runtime_process *runtime)
 {
-	struct present_tasks *tasks = tasks_of(p, t);
+	struct present_tasks *tasks = table_value(
+		&p->tasks, (struct table_key){t->pid, t->start_ns}, sizeof(*tasks), PROCESSES_MOST);
 	uint32_t dropped;
 	int err;
 
