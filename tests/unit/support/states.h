@@ -5,25 +5,13 @@
 #ifndef STATES_H
 #define STATES_H
 
+#include "tests/unit/support/one_role.h"
 #include "user/capture/host/state_wire.h"
-#include "user/capture/worker/nursery.h"
-
-static struct nursery *state_nursery;
 
 static inline int states_begin(void **state)
 {
-	static const struct nursery_role *const roles[NURSERY_ROLES] = {
-		[0 ... NURSERY_ROLES - 1] = &state_role};
-
 	(void)state;
-	return nursery_open(&state_nursery, roles, NURSERY_ROLES);
-}
-
-static inline int states_end(void **state)
-{
-	(void)state;
-	nursery_close(state_nursery);
-	return 0;
+	return nursery_of(&state_role);
 }
 
 #endif

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "bpf/event.h"
+#include "tests/unit/support/one_role.h"
 #include "user/capture/clientlib/object_size_state.h"
 #include "user/capture/clientlib/size_reader.h"
 #include "user/capture/clientlib/size_wire.h"
@@ -44,25 +45,14 @@ static struct {
 	struct chunk end;
 } heap __attribute__((aligned(16)));
 
-static struct nursery *nursery;
 static struct parser *parser;
 static struct object_wanted wanted[SIZES_MOST];
 static struct object_size size[SIZES_MOST];
 
 static int begin(void **state)
 {
-	static const struct nursery_role *const roles[NURSERY_ROLES] = {
-		[0 ... NURSERY_ROLES - 1] = &size_role};
-
 	(void)state;
-	return nursery_open(&nursery, roles, NURSERY_ROLES);
-}
-
-static int end(void **state)
-{
-	(void)state;
-	nursery_close(nursery);
-	return 0;
+	return nursery_of(&size_role);
 }
 
 static void make_heap(void)
@@ -474,5 +464,5 @@ int main(void)
 	};
 #undef TEST
 
-	return cmocka_run_group_tests(tests, begin, end);
+	return cmocka_run_group_tests(tests, begin, nursery_finish);
 }

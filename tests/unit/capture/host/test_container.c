@@ -34,7 +34,7 @@ static struct containers *host(const char *mounts)
 		assert_int_equal(sscanf(at, " /%127s", point), 1);
 		tree_folder(point);
 	}
-	assert_int_equal(containers_open(&c, tree_root, state_nursery), 0);
+	assert_int_equal(containers_open(&c, tree_root, nursery), 0);
 	return c;
 }
 
@@ -541,5 +541,5 @@ int main(void)
 		cmocka_unit_test(patterns_match_names_and_ids),
 	};
 
-	return cmocka_run_group_tests_name("container", tests, states_begin, states_end);
+	return cmocka_run_group_tests_name("container", tests, states_begin, nursery_finish);
 }

@@ -29,7 +29,7 @@ static struct containers *host(const char *mounts)
 
 	tree_file("proc/self/mountinfo", mounts);
 	tree_folder(mounts == v1_mounts ? "sys/fs/cgroup/pids" : "sys/fs/cgroup");
-	assert_int_equal(containers_open(&c, tree_root, state_nursery), 0);
+	assert_int_equal(containers_open(&c, tree_root, nursery), 0);
 	return c;
 }
 
@@ -413,5 +413,5 @@ int main(void)
 		tree_test(a_thousand_containers_are_named_within_a_second),
 	};
 
-	return cmocka_run_group_tests_name("pod", tests, states_begin, states_end);
+	return cmocka_run_group_tests_name("pod", tests, states_begin, nursery_finish);
 }

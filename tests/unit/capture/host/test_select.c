@@ -65,7 +65,7 @@ static struct containers *host(void)
 	process(7, "cron", "1:pids:/\n0::/system.slice/cron.service\n");
 	process(42, "python3", "1:pids:/docker/" ID "/inner\n0::/\n");
 	process(43, "python3", "1:pids:/\n0::/\n");
-	assert_int_equal(containers_open(&c, tree_root, state_nursery), 0);
+	assert_int_equal(containers_open(&c, tree_root, nursery), 0);
 	return c;
 }
 
@@ -626,5 +626,5 @@ int main(void)
 		select_test(a_deep_tree_ends),
 	};
 
-	return cmocka_run_group_tests_name("select", tests, states_begin, states_end);
+	return cmocka_run_group_tests_name("select", tests, states_begin, nursery_finish);
 }

@@ -31,7 +31,7 @@ static struct state_reader *reader(void)
 {
 	struct state_reader *r;
 
-	assert_int_equal(state_reader_open(&r, state_nursery), 0);
+	assert_int_equal(state_reader_open(&r, nursery), 0);
 	return r;
 }
 
@@ -336,5 +336,5 @@ int main(void)
 		tree_test(without_a_nursery_nothing_is_read),
 	};
 
-	return cmocka_run_group_tests_name("state_reader", tests, states_begin, states_end);
+	return cmocka_run_group_tests_name("state_reader", tests, states_begin, nursery_finish);
 }

@@ -13,28 +13,18 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "tests/unit/support/one_role.h"
 #include "tests/unit/support/python_objects.h"
 #include "user/capture/host/parser_state.h"
 #include "user/capture/stack/object_wire.h"
 #include "user/capture/stack/objects_state.h"
 
-static struct nursery *nursery;
 static struct objects *objects;
 
 static int begin(void **state)
 {
-	static const struct nursery_role *const roles[NURSERY_ROLES] = {
-		[0 ... NURSERY_ROLES - 1] = &object_role};
-
 	(void)state;
-	return nursery_open(&nursery, roles, NURSERY_ROLES);
-}
-
-static int end(void **state)
-{
-	(void)state;
-	nursery_close(nursery);
-	return 0;
+	return nursery_of(&object_role);
 }
 
 static int set_up(void **state)
@@ -282,5 +272,5 @@ int main(void)
 	};
 #undef TEST
 
-	return cmocka_run_group_tests(tests, begin, end);
+	return cmocka_run_group_tests(tests, begin, nursery_finish);
 }

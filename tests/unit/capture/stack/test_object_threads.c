@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/unit/support/one_role.h"
 #include "user/capture/host/parser_state.h"
 #include "user/capture/stack/object_wire.h"
 #include "user/capture/stack/objects_state.h"
@@ -22,23 +23,12 @@
 #define ADDRESS(p) ((uint64_t)(uintptr_t)(p))
 #define MOST	   3
 
-static struct nursery *nursery;
 static struct objects *objects;
 
 static int begin(void **state)
 {
-	static const struct nursery_role *const roles[NURSERY_ROLES] = {
-		[0 ... NURSERY_ROLES - 1] = &object_role};
-
 	(void)state;
-	return nursery_open(&nursery, roles, NURSERY_ROLES);
-}
-
-static int end(void **state)
-{
-	(void)state;
-	nursery_close(nursery);
-	return 0;
+	return nursery_of(&object_role);
 }
 
 static int set_up(void **state)
@@ -314,5 +304,5 @@ int main(void)
 	};
 #undef TEST
 
-	return cmocka_run_group_tests(tests, begin, end);
+	return cmocka_run_group_tests(tests, begin, nursery_finish);
 }

@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/unit/support/one_role.h"
 #include "user/capture/host/memory.h"
 #include "user/capture/host/parser_state.h"
 #include "user/capture/stack/native/native_wire.h"
@@ -90,7 +91,6 @@ static struct text_object names[MANY];
 static struct table_object tables[2];
 static struct code_object codes[MANY];
 
-static struct nursery *nursery;
 static struct objects *objects;
 static struct pythons *pythons;
 static struct frame frames[STACK_FRAMES];
@@ -99,18 +99,8 @@ static uint32_t flags;
 
 static int begin(void **state)
 {
-	static const struct nursery_role *const roles[NURSERY_ROLES] = {
-		[0 ... NURSERY_ROLES - 1] = &object_role};
-
 	(void)state;
-	return nursery_open(&nursery, roles, NURSERY_ROLES);
-}
-
-static int end(void **state)
-{
-	(void)state;
-	nursery_close(nursery);
-	return 0;
+	return nursery_of(&object_role);
 }
 
 /* Functions f00, f01, ..., whose code has a line for each 16 bytes; the second table is a long one.
@@ -707,5 +697,5 @@ int main(void)
 	};
 #undef TEST
 
-	return cmocka_run_group_tests(tests, begin, end);
+	return cmocka_run_group_tests(tests, begin, nursery_finish);
 }
