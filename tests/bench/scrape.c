@@ -4,38 +4,14 @@
  * where one in N leaks them, and the others use theirs all the time.  Prints the milliseconds of
  * the judge and of the exposition, medians of several, and the number of series.
  */
-#include <time.h>
-
 #define PROGRAMS	  200U
 #define EACH		  10U /* connections */
 #define SECONDS		  20U
 #define STORY_CONNECTIONS (PROGRAMS * EACH)
 
+#include "tests/bench/timing.h"
 #include "tests/unit/support/story.h"
 #include "user/report/metrics.h"
-
-#define TIMES 15
-
-static double now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-
-static int ascending(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double median(double *times)
-{
-	qsort(times, TIMES, sizeof(*times), ascending);
-	return times[TIMES / 2];
-}
 
 /* Let in after 2 ms. */
 static void program_opens(uint32_t id, uint32_t pid)

@@ -4,33 +4,9 @@
  * Prints the milliseconds of the judge, of the rows and trends, and of a frame on 80 x 24 and on
  * 200 x 50: medians of several.
  */
-#include <time.h>
-
+#include "tests/bench/timing.h"
 #include "tests/unit/support/crowd.h"
 #include "user/top/display.h"
-
-#define TIMES 15
-
-static double now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-
-static int ascending(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double median(double *times)
-{
-	qsort(times, TIMES, sizeof(*times), ascending);
-	return times[TIMES / 2];
-}
 
 static double judge_and_take(struct display *d, double *judged, int i)
 {

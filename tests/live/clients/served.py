@@ -5,44 +5,26 @@ import sys
 import threading
 
 import db
+import serving
 from psycopg_pool import ConnectionPool
 
 pool = ConnectionPool("", min_size=0, max_size=10, timeout=3000, kwargs={"autocommit": "tx" not in sys.argv})
 kept = []
 
 
-def query(connection, text=db.ONE_ROW + "3"):
-    connection.execute(text).fetchall()
+def keep():
+    connection = pool.getconn()
+    connection.execute(db.ONE_ROW + "3").fetchall()
+    kept.append(connection)
 
 
-def get(text=db.ONE_ROW + "3"):
+def get(sql):
     with pool.connection() as connection:  # WAITS
-        query(connection, text)
-
-
-def answer(word, argument):
-    if word == "keep":
-        connection = pool.getconn()
-        query(connection)
-        kept.append(connection)
-    elif word == "get":
-        get()
-    elif word == "call":
-        other = socket.create_connection(("127.0.0.1", int(argument)))
-        other.sendall(b"hello\n")
-        other.recv(1)
-    while word == "busy":
-        get(db.SLEEP % 2)
-
-
-def serve(client):
-    for line in client.makefile():
-        answer(*(line.split() + [""])[:2])
-        client.sendall(b"ok\n")
+        connection.execute(sql).fetchall()
 
 
 listener = socket.create_server(("127.0.0.1", 0), backlog=100)
 print("port", listener.getsockname()[1], flush=True)
 db.ready()
 while True:
-    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+    threading.Thread(target=serving.serve, args=(listener.accept()[0], keep, get), daemon=True).start()
