@@ -37,9 +37,8 @@ const char *line_to_get(const struct finding_view *f, enum ev_language language)
 	if (f->stack_flags & EV_STACK_NAMELESS)
 		return "watch longer, or begin before the process does: dbleak run";
 	if (is_cut_short(f))
-		return "build the program with optimization (cargo build --release), as its stack "
-		       "is "
-		       "deeper than what is copied";
+		return "build the program with optimization (cargo build --release), "
+		       "as its stack is deeper than what is copied";
 	if (f->stack_count)
 		return of_language(language);
 	if (f->earlier && f->earlier != UNKNOWN64 && f->earlier >= f->open)

@@ -46,9 +46,8 @@
 
 struct tally {
 	size_t left, in_transaction, own_thread, exits, farewells, worked;
-	size_t returned;  /* of those left: the last SQL is what a pool sends when it takes one back
-			   */
-	size_t kept;	  /* of those left: it is another */
+	/* Of those left: the last SQL is what a pool sends when it takes one back, and another. */
+	size_t returned, kept;
 	size_t earlier;	  /* of those left, opened before the watch */
 	size_t collected; /* not left: closed late, as by a garbage collector */
 	size_t forgotten; /* in a transaction; passed over by its own thread, held to the exit, or

@@ -17,9 +17,8 @@
 /* For dbleak itself, and for "other": databases times the rows of a pool, causes and verdicts times
  * those of a finding. */
 #define SERIES_KEPT 500
-#define PARTS_MOST                                                                    \
-	40 /* pools or findings of one client, or endpoints, with series of their own \
-	    */
+/* Pools or findings of one client, or endpoints, that have series of their own. */
+#define PARTS_MOST   40
 #define OTHERS_MERGE 4096 /* so many are merged before more come */
 
 /* Processes with equal labels. */

@@ -53,8 +53,8 @@ struct remover_message {
 struct remover {
 	pid_t child;
 	int wire;
-	pthread_mutex_t
-		lock; /* of `sets`, and of the order on the wire; held for SEND_MS at most */
+	/* Of `sets`, and of the order on the wire.  Held for SEND_MS at most. */
+	pthread_mutex_t lock;
 	uint64_t sets;
 	_Atomic int64_t hung_ms; /* when something took too long last; 0: never */
 };
